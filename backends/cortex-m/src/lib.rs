@@ -1,0 +1,2 @@
+//! corio on Cortex-M.
+#![no_std]

@@ -1,0 +1,1 @@
+//! corio on hosted operating systems.

@@ -1,0 +1,2 @@
+//! A key-value server.
+#![no_std]
