@@ -219,8 +219,8 @@ fn events_of_a_dropped_source_do_not_reach_the_one_in_its_place() {
             }
         })
         .unwrap();
-    // Whichever of the three is woken first drops the other two, whose events lie in the same buffer behind it, and
-    // puts a new listener in their place.
+    // Whichever of the three is woken first drops them all, while the events of the others lie in the same buffer
+    // behind its own, and puts listeners in their places.
     let act = Waker::from(Arc::new(Act));
     for server in &mut servers {
         assert!(poll_with(&act, server.read(&mut [0; 8])).is_pending());
@@ -229,29 +229,31 @@ fn events_of_a_dropped_source_do_not_reach_the_one_in_its_place() {
         assert!(poll_with(Waker::noop(), client.write(b"x")).is_ready());
     }
     let servers = Rc::new(RefCell::new(servers));
-    let (listener_polls, replacement) = (Arc::new(CountWakes::default()), Rc::new(RefCell::new(None)));
-    let made = {
-        let (servers, replacement, wakes) = (servers.clone(), replacement.clone(), listener_polls.clone());
+    let (wakes, listeners) = (Arc::new(CountWakes::default()), Rc::new(RefCell::new(Vec::new())));
+    ACT.set(Some(Box::new({
+        let (servers, wakes, listeners) = (servers.clone(), wakes.clone(), listeners.clone());
         move || {
-            servers.borrow_mut().clear();
-            let listener = Rc::new(TcpListener::bind("127.0.0.1:0").unwrap());
-            let mut accept = Box::pin({
-                let listener = listener.clone();
-                async move { listener.accept().await.map(|(stream, _)| stream) }
-            });
-            let waker = Waker::from(wakes);
-            assert!(accept.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-            *replacement.borrow_mut() = Some((listener, accept));
+            for _ in servers.take() {
+                let listener = Rc::new(TcpListener::bind("127.0.0.1:0").unwrap());
+                let mut accept = {
+                    let listener = listener.clone();
+                    Box::pin(async move { listener.accept().await.unwrap().0 })
+                };
+                let waker = Waker::from(wakes.clone());
+                assert!(accept.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+                listeners.borrow_mut().push((listener, accept));
+            }
         }
-    };
-    ACT.set(Some(Box::new(made)));
+    })));
     runner.reactor_mut().park(Some(Instant::ZERO)).unwrap();
-    let (listener, accept) = replacement.take().expect("somebody was woken");
-    assert_eq!(listener_polls.count(), 0);
+    assert!(servers.borrow().is_empty());
+    assert_eq!(wakes.count(), 0);
     runner
         .run(async {
-            let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-            assert_eq!(accept.await.unwrap().peer_addr().unwrap(), client.local_addr().unwrap());
+            for (listener, accept) in listeners.take() {
+                let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+                assert_eq!(accept.await.peer_addr().unwrap(), client.local_addr().unwrap());
+            }
         })
         .unwrap();
 }
