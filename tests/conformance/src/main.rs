@@ -1,2 +1,128 @@
-//! The conformance runner.
-fn main() {}
+//! `conformance`: prints the traces of scenarios, or compares them with the recorded ones.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use corio_conformance::{Answer, Verdict, check, diff, run, scenario_files};
+
+const HELP: &str = "\
+conformance FILE.json ...          print the trace of each scenario, as corio runs it
+conformance --check PATH ...       compare with the recorded traces (NAME.trace beside NAME.json)
+conformance --check --diff PATH    the same, and show where they differ (-: CPython, +: corio)
+conformance --equal PATH ...       the names of the scenarios that are equal, one a line
+conformance --help                 this text
+
+PATH is a scenario file or a folder of them. README.md beside this program's sources describes the language.
+Exit status: 0; 1 when a trace differs, a scenario is broken, or one to print needs a missing feature; 2 for wrong usage.
+";
+
+enum Mode {
+    Print,
+    Check { with_diff: bool },
+    Equal,
+}
+
+fn main() -> ExitCode {
+    let (mut mode, mut with_diff, mut paths) = (Mode::Print, false, Vec::new());
+    for argument in std::env::args_os().skip(1) {
+        match argument.to_str() {
+            Some("--help" | "-h") => {
+                print!("{HELP}");
+                return ExitCode::SUCCESS;
+            }
+            Some("--check") => mode = Mode::Check { with_diff: false },
+            Some("--equal") => mode = Mode::Equal,
+            Some("--diff") => with_diff = true,
+            Some(option) if option.starts_with('-') => return wrong_usage(&format!("no option {option}")),
+            _ => paths.push(PathBuf::from(argument)),
+        }
+    }
+    match &mut mode {
+        Mode::Check { with_diff: wanted } => *wanted = with_diff,
+        _ if with_diff => return wrong_usage("--diff goes with --check"),
+        _ => {}
+    }
+    if paths.is_empty() {
+        return wrong_usage("no scenario given");
+    }
+
+    let mut files = Vec::new();
+    for path in &paths {
+        match scenario_files(path) {
+            Ok(found) => files.extend(found),
+            Err(e) => return wrong_usage(&format!("{}: {e}", path.display())),
+        }
+    }
+    let done = match mode {
+        Mode::Print => print_traces(&files),
+        Mode::Check { with_diff } => compare(&files, with_diff),
+        Mode::Equal => names(&files),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        // A reader that left early has seen enough.
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Ok(false) | Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn wrong_usage(what: &str) -> ExitCode {
+    eprintln!("conformance: {what}\n\n{HELP}");
+    ExitCode::from(2)
+}
+
+fn print_traces(files: &[PathBuf]) -> io::Result<bool> {
+    let mut out = io::stdout().lock();
+    let mut good = true;
+    for file in files {
+        if files.len() > 1 {
+            writeln!(out, "== {}", name(file))?;
+        }
+        let complaint = match fs::read_to_string(file).map_err(|e| e.to_string()).map(|json| run(&json)) {
+            Ok(Ok(Answer::Trace(lines))) => {
+                for line in lines {
+                    writeln!(out, "{line}")?;
+                }
+                continue;
+            }
+            Ok(Ok(Answer::Missing(features))) => {
+                format!("needs {}", features.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+            }
+            Ok(Err(mistake)) => mistake.to_string(),
+            Err(e) => e,
+        };
+        eprintln!("conformance: {}: {complaint}", file.display());
+        good = false;
+    }
+    Ok(good)
+}
+
+fn compare(files: &[PathBuf], with_diff: bool) -> io::Result<bool> {
+    let mut out = io::stdout().lock();
+    let report = check(files);
+    if with_diff {
+        for (name, verdict) in &report.verdicts {
+            if let Verdict::Different { got, want } = verdict {
+                writeln!(out, "== {name}\n{}", diff(want, got))?;
+            }
+        }
+    }
+    writeln!(out, "{report}")?;
+    Ok(report.unequal().next().is_none())
+}
+
+fn names(files: &[PathBuf]) -> io::Result<bool> {
+    let mut out = io::stdout().lock();
+    for name in check(files).equal() {
+        writeln!(out, "{name}")?;
+    }
+    Ok(true)
+}
+
+fn name(file: &Path) -> String {
+    file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}

@@ -1,0 +1,28 @@
+//! Scenarios of the conformance suite, run on corio.
+//!
+//! A scenario is a small program in JSON, described in `README.md`. CPython's own asyncio runs it through `oracle.py`;
+//! its traces are recorded beside the scenarios. This crate runs the same program on corio, through its public API alone,
+//! in virtual time, and the two traces must be equal, byte for byte.
+//!
+//! ```text
+//!   JSON ─ parse ─► typed ops ─ run ─► corio::Runner<SimReactor> ─► trace ─ check ─► equal | different
+//!             └───► missing features: not run, and the reason is told
+//! ```
+//!
+//! A feature that corio gains is added here as one file of `ops/`, or one arm in it, and leaves
+//! [`Feature`].
+
+mod check;
+mod feature;
+mod handle;
+mod objects;
+mod ops;
+mod parse;
+mod run;
+mod value;
+mod world;
+
+pub use check::{Report, Verdict, check, diff, scenario_files};
+pub use feature::Feature;
+pub use parse::Mistake;
+pub use run::{Answer, run};

@@ -1,0 +1,163 @@
+//! Tasks and their handles.
+
+use std::rc::Rc;
+
+use super::{Act, Body, Flow, Outcome, Raised, run};
+use crate::{
+    feature::Feature,
+    handle::{Ended, Handle},
+    parse::{Args, Fields, Parsed},
+    value::{Text, Value, Vars},
+    world::Ctx,
+};
+
+#[derive(Debug)]
+pub(crate) enum Now {
+    Spawn(Spawn),
+    Cancel { handle: Text },
+    State { handle: Text },
+    Result { handle: Text },
+    Cancelling { handle: Text },
+    AllTasks,
+}
+
+#[derive(Debug)]
+pub(crate) enum Wait {
+    Await { handle: Text },
+}
+
+#[derive(Debug)]
+pub(crate) struct Spawn {
+    label: Text,
+    body: Source,
+    args: Args,
+}
+
+#[derive(Debug)]
+enum Source {
+    Template(Rc<str>),
+    Inline(Body),
+}
+
+pub(crate) fn parse(fields: &Fields) -> Parsed<Option<Act>> {
+    let now = |op| Act::Now(super::Now::Tasks(op));
+    let handle = || fields.text("h");
+    Ok(Some(match fields.op() {
+        "spawn" => now(Now::Spawn(parse_spawn(fields)?)),
+        "cancel" => now(Now::Cancel { handle: handle()? }),
+        "state" => now(Now::State { handle: handle()? }),
+        "result" => now(Now::Result { handle: handle()? }),
+        "cancelling" => now(Now::Cancelling { handle: handle()? }),
+        "all_tasks" => now(Now::AllTasks),
+        "await" => Act::Wait(super::Wait::Tasks(Wait::Await { handle: handle()? })),
+        _ => return Ok(None),
+    }))
+}
+
+/// The fields of a task to start; other ops have them too.
+pub(crate) fn parse_spawn(fields: &Fields) -> Parsed<Spawn> {
+    for (key, feature) in [("group", Feature::Group), ("context", Feature::Context)] {
+        if fields.has(key) {
+            fields.lacks(feature);
+        }
+    }
+    if fields.flag("eager")? {
+        fields.lacks(Feature::Eager);
+    }
+    let body =
+        if fields.has("body") { Source::Inline(fields.body("body")?) } else { Source::Template(fields.name("task")?) };
+    let label = if fields.has("as") { fields.text("as")? } else { fields.text("task")? };
+    Ok(Spawn { label, body, args: fields.values("args")? })
+}
+
+impl Now {
+    pub(crate) fn run(&self, ctx: &Ctx) -> Outcome<Value> {
+        match self {
+            Now::Spawn(spawn) => {
+                spawn.start(ctx)?;
+                Ok(Value::None)
+            }
+            Now::Cancel { handle } => {
+                let handle = ctx.handle(handle)?;
+                if handle.waits_for_a_pending_one() {
+                    return Err(ctx.world.lacks(Feature::CancelAwait));
+                }
+                Ok(Value::Bool(handle.cancel()))
+            }
+            Now::State { handle } => {
+                let name = ctx.text(handle)?;
+                let outcome = ctx.handle(handle)?.outcome_text();
+                ctx.log(&format!("{name} is {outcome}"));
+                Ok(Value::None)
+            }
+            Now::Result { handle } => match ctx.handle(handle)?.ended() {
+                None => Err(Raised::error("InvalidStateError")),
+                Some(ended) => ended.into_result(),
+            },
+            Now::Cancelling { handle } => Ok(Value::Int(i64::from(ctx.handle(handle)?.cancelling()))),
+            Now::AllTasks => Ok(Value::List(
+                ctx.world.all_handles().iter().filter(|h| h.ended().is_none()).map(|h| Value::Str(h.label())).collect(),
+            )),
+        }
+    }
+}
+
+impl Wait {
+    pub(crate) async fn run(&self, ctx: &Ctx) -> Outcome<Value> {
+        match self {
+            Wait::Await { handle } => join(ctx, &ctx.handle(handle)?).await,
+        }
+    }
+}
+
+/// Waits for the end of a task, for its value or its error.
+pub(crate) async fn join(ctx: &Ctx, handle: &Rc<Handle>) -> Outcome<Value> {
+    ctx.me.join(handle, || drop(ctx.world.lacks(Feature::CancelAwait))).await.into_result()
+}
+
+impl Spawn {
+    pub(crate) fn start(&self, ctx: &Ctx) -> Outcome<Rc<Handle>> {
+        let label: Rc<str> = ctx.text(&self.label)?.into();
+        let mut vars = Vars::from([("self".into(), Value::Str(label.clone()))]);
+        for (name, value) in &self.args {
+            vars.insert(name.clone(), ctx.value(value)?);
+        }
+        let body = match &self.body {
+            Source::Inline(body) => body.clone(),
+            Source::Template(name) => ctx.world.template(name)?,
+        };
+        let handle = Handle::task(label);
+        handle.start(corio::spawn(root(body, Ctx::new(ctx.world.clone(), handle.clone(), vars))));
+        ctx.world.add_task(handle.clone());
+        Ok(handle)
+    }
+}
+
+/// The whole of a task.
+pub(crate) async fn root(body: Body, ctx: Ctx) -> Outcome<Value> {
+    let flow = run(&body, &ctx).await;
+    let outcome = flow.and_then(|flow| returned(&ctx, flow));
+    if let Err(Raised::Error(name)) = &outcome {
+        ctx.me.fails(name);
+    }
+    outcome
+}
+
+/// The value of a body that `return` leaves.
+pub(crate) fn returned(ctx: &Ctx, flow: Flow) -> Outcome<Value> {
+    match flow {
+        Flow::Value(_) => Ok(Value::None),
+        Flow::Return(value) => Ok(value),
+        Flow::Break => Err(ctx.world.mistake("break outside of a loop")),
+    }
+}
+
+impl Ended {
+    fn into_result(self) -> Outcome<Value> {
+        match self {
+            Ended::Value(value) => Ok(value),
+            Ended::Error(name) => Err(Raised::Error(name)),
+            Ended::Cancelled => Err(Raised::Cancelled),
+        }
+    }
+}

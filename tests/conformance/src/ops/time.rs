@@ -1,0 +1,118 @@
+//! Sleeping, yielding, and time limits.
+
+use corio::{Duration, Instant, now, sleep, timeout, timeout_at, yield_now};
+
+use super::{Act, Body, Flow, Outcome, Raised, run, tasks};
+use crate::{
+    feature::Feature,
+    parse::{Fields, Parsed},
+    value::{Expr, Text, Value},
+    world::Ctx,
+};
+
+#[derive(Debug)]
+pub(crate) enum Now {
+    Now,
+}
+
+#[derive(Debug)]
+pub(crate) enum Wait {
+    Sleep { ms: Expr },
+    Yield { times: Expr },
+    Timeout { ms: Expr, body: Body },
+    TimeoutAt { at: Expr, body: Body },
+    LimitBody { ms: Expr, body: Body },
+    LimitHandle { ms: Expr, handle: Text },
+}
+
+pub(crate) fn parse(fields: &Fields) -> Parsed<Option<Act>> {
+    let op = match fields.op() {
+        "now" => return Ok(Some(Act::Now(super::Now::Time(Now::Now)))),
+        "sleep" => Wait::Sleep { ms: fields.expr("ms")? },
+        "yield" => Wait::Yield { times: fields.number("n", 1)? },
+        "timeout" if fields.has("at") => Wait::TimeoutAt { at: fields.expr("at")?, body: fields.body("body")? },
+        "timeout" => Wait::Timeout { ms: fields.expr("ms")?, body: fields.body("body")? },
+        "wait_for" => {
+            let ms = fields.expr("ms")?;
+            if matches!(&ms, Expr::Const(Value::Int(ms)) if *ms <= 0) {
+                fields.lacks(Feature::WaitForZero);
+            }
+            if fields.has("h") {
+                Wait::LimitHandle { ms, handle: fields.text("h")? }
+            } else {
+                Wait::LimitBody { ms, body: fields.body("body")? }
+            }
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(Act::Wait(super::Wait::Time(op))))
+}
+
+impl Now {
+    pub(crate) fn run(&self) -> Outcome<Value> {
+        match self {
+            Now::Now => Ok(Value::Int(now().as_millis() as i64)),
+        }
+    }
+}
+
+impl Wait {
+    pub(crate) async fn run(&self, ctx: &Ctx) -> Outcome<Flow> {
+        match self {
+            Wait::Sleep { ms } => {
+                match ctx.int(ms)? {
+                    ..=0 => yield_now().await,
+                    ms => sleep(millis(ms)).await,
+                }
+                Ok(Flow::DONE)
+            }
+            Wait::Yield { times } => {
+                for _ in 0..ctx.int(times)? {
+                    yield_now().await;
+                }
+                Ok(Flow::DONE)
+            }
+            Wait::Timeout { ms, body } => limit(ctx, ctx.opt_int(ms)?, run(body, ctx)).await,
+            Wait::TimeoutAt { at, body } => {
+                let at = Instant::from_millis(ctx.int(at)?.unsigned_abs());
+                expired(ctx, timeout_at(at, run(body, ctx)).await)
+            }
+            Wait::LimitBody { ms, body } => {
+                let whole = async { run(body, ctx).await.and_then(|flow| tasks::returned(ctx, flow)).map(Flow::Value) };
+                limit(ctx, positive(ctx, ms)?, whole).await
+            }
+            Wait::LimitHandle { ms, handle } => {
+                let handle = ctx.handle(handle)?;
+                limit(ctx, positive(ctx, ms)?, async { tasks::join(ctx, &handle).await.map(Flow::Value) }).await
+            }
+        }
+    }
+}
+
+/// The time given to a `wait_for`, which with none is another thing altogether.
+fn positive(ctx: &Ctx, ms: &Expr) -> Outcome<Option<i64>> {
+    match ctx.opt_int(ms)? {
+        Some(..=0) => Err(ctx.world.lacks(Feature::WaitForZero)),
+        ms => Ok(ms),
+    }
+}
+
+/// A time limit around `inner`; none at all without `ms`.
+async fn limit(ctx: &Ctx, ms: Option<i64>, inner: impl Future<Output = Outcome<Flow>>) -> Outcome<Flow> {
+    match ms {
+        None => inner.await,
+        Some(ms) => expired(ctx, timeout(millis(ms), inner).await),
+    }
+}
+
+fn expired<E>(ctx: &Ctx, outcome: Result<Outcome<Flow>, E>) -> Outcome<Flow> {
+    match outcome {
+        Ok(outcome) => outcome,
+        Err(_) if ctx.world.is_halted() => Err(Raised::Halt),
+        Err(_) => Err(Raised::error("TimeoutError")),
+    }
+}
+
+fn millis(ms: i64) -> Duration {
+    Duration::from_millis(ms.max(0) as u64)
+}

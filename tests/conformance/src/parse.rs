@@ -1,0 +1,361 @@
+//! From JSON to typed ops, and in the same pass the list of what is missing.
+//!
+//! Each file of `ops/` reads the ops of its area from [`Fields`]. An op that none of them knows is looked up in
+//! [`Feature::of_op`]; its bodies are still read, so that a scenario names all it lacks at once.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeSet, HashMap, HashSet},
+    fmt::{self, Display},
+    rc::Rc,
+};
+
+use serde_json::{Map, Value as Json};
+
+use crate::{
+    feature::Feature,
+    ops::{self, Body, Op},
+    value::{Comparison, Expr, Text, Value},
+};
+
+/// A scenario that breaks the rules of the language.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Mistake(pub(crate) String);
+
+impl Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Mistake {}
+
+/// The variables given to a new task.
+pub(crate) type Args = Box<[(Rc<str>, Expr)]>;
+
+pub(crate) type Parsed<T> = Result<T, Mistake>;
+
+/// A scenario all of whose ops and objects this interpreter has.
+#[derive(Debug)]
+pub(crate) struct Scenario {
+    pub(crate) objects: HashMap<Rc<str>, ObjectSpec>,
+    pub(crate) tasks: HashMap<Rc<str>, Body>,
+    pub(crate) main: Body,
+}
+
+/// An object as the scenario declares it.
+#[derive(Clone, Debug)]
+pub(crate) enum ObjectSpec {
+    /// `scoped`: taken by `with` alone, so a `Mutex` can stand for it.
+    Lock {
+        scoped: bool,
+    },
+    Event,
+    Semaphore {
+        value: usize,
+        bounded: bool,
+    },
+    Queue {
+        order: QueueOrder,
+        maxsize: usize,
+    },
+    Cell {
+        value: i64,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum QueueOrder {
+    Fifo,
+    Lifo,
+    Priority,
+}
+
+/// What parsing yields: a scenario to run, or what it lacks.
+pub(crate) enum Plan {
+    Run(Scenario),
+    Missing(BTreeSet<Feature>),
+}
+
+/// What the parser learns on its way, beside the ops.
+#[derive(Default)]
+struct Findings {
+    missing: RefCell<BTreeSet<Feature>>,
+    /// Objects named by `acquire` and `release`.
+    acquired: RefCell<HashSet<String>>,
+}
+
+impl Findings {
+    fn may_acquire(&self, object: &str) -> bool {
+        let acquired = self.acquired.borrow();
+        acquired.contains(object) || acquired.iter().any(|name| name.contains('{'))
+    }
+}
+
+pub(crate) fn scenario(json: &str) -> Parsed<Plan> {
+    let json: Json = serde_json::from_str(json).map_err(|e| Mistake(format!("not JSON: {e}")))?;
+    let findings = Findings::default();
+    let top = Fields::new("scenario", &json, &findings)?;
+
+    let main = top.body("main")?;
+    let mut tasks = HashMap::new();
+    for (name, template) in top.table("tasks")? {
+        tasks.insert(name.as_str().into(), body(template, &findings)?);
+    }
+    for (_, generator) in top.table("gens")? {
+        top.lacks(Feature::Generator);
+        Fields::new("generator", generator, &findings)?.body("ops")?;
+    }
+    let mut objects = HashMap::new();
+    for (name, spec) in top.table("objects")? {
+        if let Some(spec) = object(name, &Fields::new(name, spec, &findings)?)? {
+            objects.insert(name.as_str().into(), spec);
+        }
+    }
+
+    let missing = findings.missing.into_inner();
+    Ok(if missing.is_empty() { Plan::Run(Scenario { objects, tasks, main }) } else { Plan::Missing(missing) })
+}
+
+fn object(name: &str, spec: &Fields) -> Parsed<Option<ObjectSpec>> {
+    let size = |key, default| match spec.opt_int(key)?.map(usize::try_from) {
+        None => Ok(default),
+        Some(Ok(n)) => Ok(n),
+        Some(Err(_)) => spec.mistake(key),
+    };
+    let queue = |order| Ok(ObjectSpec::Queue { order, maxsize: size("maxsize", 0)? });
+    let kind = spec.string("kind")?;
+    let object = match kind {
+        "lock" => ObjectSpec::Lock { scoped: !spec.findings.may_acquire(name) },
+        "event" => ObjectSpec::Event,
+        "semaphore" => ObjectSpec::Semaphore { value: size("value", 1)?, bounded: false },
+        "bounded_semaphore" => ObjectSpec::Semaphore { value: size("value", 1)?, bounded: true },
+        "queue" => queue(QueueOrder::Fifo)?,
+        "lifo_queue" => queue(QueueOrder::Lifo)?,
+        "priority_queue" => queue(QueueOrder::Priority)?,
+        "cell" => ObjectSpec::Cell { value: spec.opt_int("value")?.unwrap_or(0) },
+        _ => {
+            let feature = Feature::of_object(kind).ok_or_else(|| Mistake(format!("unknown kind {kind}")))?;
+            spec.lacks(feature);
+            return Ok(None);
+        }
+    };
+    Ok(Some(object))
+}
+
+fn body(json: &Json, findings: &Findings) -> Parsed<Body> {
+    let ops = json.as_array().ok_or_else(|| Mistake("a body is a list of ops".to_owned()))?;
+    ops.iter().filter_map(|json| op(json, findings).transpose()).collect()
+}
+
+/// `None` when the op is missing, which has been noted then.
+fn op(json: &Json, findings: &Findings) -> Parsed<Option<Op>> {
+    let mut fields = Fields::new("op", json, findings)?;
+    fields.owner = fields.string("op")?;
+    let Some(act) = ops::parse(&fields)? else {
+        let feature = Feature::of_op(fields.owner).ok_or_else(|| Mistake(format!("unknown op {}", fields.owner)))?;
+        fields.lacks(feature);
+        fields.read_bodies()?;
+        return Ok(None);
+    };
+    Ok(Some(Op { settle: fields.opt_text("settle")?, into: fields.opt_name("into")?, act }))
+}
+
+/// The fields of one JSON object: an op, an object's declaration or the scenario itself.
+pub(crate) struct Fields<'a> {
+    owner: &'a str,
+    map: &'a Map<String, Json>,
+    findings: &'a Findings,
+}
+
+impl<'a> Fields<'a> {
+    fn new(owner: &'a str, json: &'a Json, findings: &'a Findings) -> Parsed<Self> {
+        let map = json.as_object().ok_or_else(|| Mistake(format!("{owner} is not an object: {json}")))?;
+        Ok(Fields { owner, map, findings })
+    }
+
+    /// The name of the op.
+    pub(crate) fn op(&self) -> &'a str {
+        self.owner
+    }
+
+    /// Notes that the scenario needs something that is not there.
+    pub(crate) fn lacks(&self, feature: Feature) {
+        self.findings.missing.borrow_mut().insert(feature);
+    }
+
+    /// The object of an `acquire` or `release`, which no scoped lock can stand for.
+    pub(crate) fn acquired(&self) -> Parsed<Text> {
+        self.findings.acquired.borrow_mut().insert(self.string("o")?.to_owned());
+        self.text("o")
+    }
+
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.map.contains_key(key)
+    }
+
+    pub(crate) fn mistake<T>(&self, key: &str) -> Parsed<T> {
+        Err(Mistake(match self.map.get(key) {
+            None => format!("{} needs the field {key}", self.owner),
+            Some(found) => format!("{} cannot have {key} = {found}", self.owner),
+        }))
+    }
+
+    fn string(&self, key: &str) -> Parsed<&'a str> {
+        self.map.get(key).and_then(Json::as_str).map_or_else(|| self.mistake(key), Ok)
+    }
+
+    fn opt_int(&self, key: &str) -> Parsed<Option<i64>> {
+        match self.map.get(key) {
+            None => Ok(None),
+            Some(json) => json.as_i64().map_or_else(|| self.mistake(key), |n| Ok(Some(n))),
+        }
+    }
+
+    pub(crate) fn flag(&self, key: &str) -> Parsed<bool> {
+        match self.map.get(key) {
+            None => Ok(false),
+            Some(json) => json.as_bool().map_or_else(|| self.mistake(key), Ok),
+        }
+    }
+
+    /// A name that is taken as it stands: of a variable, of a template.
+    pub(crate) fn name(&self, key: &str) -> Parsed<Rc<str>> {
+        self.string(key).map(Rc::from)
+    }
+
+    pub(crate) fn opt_name(&self, key: &str) -> Parsed<Option<Rc<str>>> {
+        if self.has(key) { self.name(key).map(Some) } else { Ok(None) }
+    }
+
+    pub(crate) fn text(&self, key: &str) -> Parsed<Text> {
+        Text::parse(self.string(key)?).map_or_else(|| self.mistake(key), Ok)
+    }
+
+    pub(crate) fn opt_text(&self, key: &str) -> Parsed<Option<Text>> {
+        if self.has(key) { self.text(key).map(Some) } else { Ok(None) }
+    }
+
+    /// A value; none when the field is absent.
+    pub(crate) fn expr(&self, key: &str) -> Parsed<Expr> {
+        self.map.get(key).map_or(Ok(Expr::Const(Value::None)), |json| self.value(key, json))
+    }
+
+    /// A number; `default` when the field is absent.
+    pub(crate) fn number(&self, key: &str, default: i64) -> Parsed<Expr> {
+        if self.has(key) { self.expr(key) } else { Ok(Expr::Const(Value::Int(default))) }
+    }
+
+    fn value(&self, key: &str, json: &Json) -> Parsed<Expr> {
+        Ok(match json {
+            Json::Null => Expr::Const(Value::None),
+            Json::Bool(b) => Expr::Const(Value::Bool(*b)),
+            Json::Number(n) => Expr::Const(Value::Int(n.as_i64().map_or_else(|| self.mistake(key), Ok)?)),
+            Json::String(s) => match s.strip_prefix('$') {
+                Some(name) => Expr::Var(name.into()),
+                None => Expr::Text(Text::parse(s).map_or_else(|| self.mistake(key), Ok)?),
+            },
+            Json::Array(items) => {
+                Expr::List(items.iter().map(|item| self.value(key, item)).collect::<Parsed<Box<[_]>>>()?)
+            }
+            Json::Object(_) => return self.mistake(key),
+        })
+    }
+
+    /// The members of an object of values, as `args`.
+    pub(crate) fn values(&self, key: &str) -> Parsed<Args> {
+        self.table(key)?.map(|(name, json)| Ok((name.as_str().into(), self.value(key, json)?))).collect()
+    }
+
+    pub(crate) fn comparison(&self, key: &str) -> Parsed<Comparison> {
+        if !self.has(key) {
+            return Ok(Comparison::Eq);
+        }
+        Comparison::parse(self.string(key)?).map_or_else(|| self.mistake(key), Ok)
+    }
+
+    /// A string, or a list of them.
+    pub(crate) fn names(&self, key: &str, default: &str) -> Parsed<Box<[Rc<str>]>> {
+        match self.map.get(key) {
+            None => Ok([default.into()].into()),
+            Some(Json::String(one)) => Ok([one.as_str().into()].into()),
+            Some(Json::Array(many)) => {
+                many.iter().map(|name| name.as_str().map(Rc::from).map_or_else(|| self.mistake(key), Ok)).collect()
+            }
+            Some(_) => self.mistake(key),
+        }
+    }
+
+    pub(crate) fn body(&self, key: &str) -> Parsed<Body> {
+        self.map.get(key).map_or_else(|| self.mistake(key), |json| body(json, self.findings))
+    }
+
+    /// A body; empty when the field is absent.
+    pub(crate) fn opt_body(&self, key: &str) -> Parsed<Body> {
+        if self.has(key) { self.body(key) } else { Ok(Body::default()) }
+    }
+
+    /// The members of an object; none when the field is absent.
+    fn table(&self, key: &str) -> Parsed<impl Iterator<Item = (&'a String, &'a Json)>> {
+        let members = match self.map.get(key) {
+            None => None,
+            Some(Json::Object(members)) => Some(members),
+            Some(_) => return self.mistake(key),
+        };
+        Ok(members.into_iter().flatten())
+    }
+
+    /// Reads what is inside a missing op, to find what else is.
+    fn read_bodies(&self) -> Parsed<()> {
+        for key in ["body", "then", "else", "handler", "do"] {
+            self.opt_body(key)?;
+        }
+        for entry in self.map.get("of").and_then(Json::as_array).into_iter().flatten().filter(|e| e.is_object()) {
+            ops::parse_spawn(&Fields::new("spawn", entry, self.findings)?)?;
+        }
+        if self.has("task") || (self.owner == "shield" && self.has("body")) {
+            ops::parse_spawn(self)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missing(json: &str) -> Vec<String> {
+        match scenario(json).unwrap() {
+            Plan::Run(_) => Vec::new(),
+            Plan::Missing(features) => features.iter().map(Feature::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn a_scenario_names_all_it_lacks_at_once() {
+        let json = r#"{"objects": {"c": {"kind": "condition"}},
+            "tasks": {"t": [{"op": "call_soon", "do": [{"op": "notify", "o": "c"}]}]},
+            "main": [{"op": "group", "as": "g", "body": [{"op": "spawn", "task": "t", "eager": true}]},
+                     {"op": "gather", "of": [{"task": "t", "context": "x"}, "t"]}]}"#;
+        assert_eq!(missing(json), ["callback", "condition", "context", "eager", "gather", "group"]);
+    }
+
+    #[test]
+    fn a_scenario_that_can_run_lacks_nothing() {
+        let json = r#"{"objects": {"l": {"kind": "lock"}},
+            "main": [{"op": "with", "o": "l", "body": [{"op": "log", "text": "in"}]}]}"#;
+        assert_eq!(missing(json), [""; 0]);
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        let told = |json| match scenario(json) {
+            Err(mistake) => mistake.0,
+            Ok(_) => String::new(),
+        };
+        assert_eq!(told(r#"{"main": [{"op": "sleeep"}]}"#), "unknown op sleeep");
+        assert_eq!(told(r#"{"main": [{"op": "log"}]}"#), "log needs the field text");
+        assert_eq!(told(r#"{"main": [{"op": "log", "text": 3}]}"#), "log cannot have text = 3");
+        assert!(told("[").starts_with("not JSON"));
+    }
+}

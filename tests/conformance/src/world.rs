@@ -1,0 +1,185 @@
+//! What the tasks of a running scenario share, and what each has of its own.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+};
+
+use corio::{Instant, now};
+
+use crate::{
+    feature::Feature,
+    handle::Handle,
+    objects::Object,
+    ops::{Body, Outcome, Raised},
+    parse::{Mistake, Scenario},
+    value::{Expr, NoVariable, Text, Value, Vars},
+};
+
+/// Why a run was given up: its trace is thrown away.
+pub(crate) enum Halt {
+    Mistake(Mistake),
+    /// A need that no reading of the scenario shows, for it depends on who waits for whom at that moment.
+    Missing(Feature),
+}
+
+pub(crate) struct World {
+    tasks: HashMap<Rc<str>, Body>,
+    objects: HashMap<Rc<str>, Object>,
+    main: Rc<Handle>,
+    handles: RefCell<BTreeMap<Rc<str>, Rc<Handle>>>,
+    created: RefCell<Vec<Rc<Handle>>>,
+    /// `None` once it has been taken.
+    trace: RefCell<Option<Vec<String>>>,
+    halt: RefCell<Option<Halt>>,
+}
+
+impl World {
+    pub(crate) fn new(scenario: &Scenario, main: Rc<Handle>) -> Rc<Self> {
+        Rc::new(World {
+            tasks: scenario.tasks.clone(),
+            objects: scenario.objects.iter().map(|(name, spec)| (name.clone(), Object::new(spec))).collect(),
+            handles: BTreeMap::from([(main.label(), main.clone())]).into(),
+            main,
+            created: RefCell::default(),
+            trace: RefCell::new(Some(Vec::new())),
+            halt: RefCell::default(),
+        })
+    }
+
+    /// Adds a line to the trace.
+    pub(crate) fn emit(&self, now: Instant, text: &str) {
+        if let Some(lines) = &mut *self.trace.borrow_mut() {
+            lines.push(format!("t={} {text}", now.as_millis()));
+        }
+    }
+
+    /// What is dropped after this logs nothing: there is no loop any more that would tell the time.
+    pub(crate) fn end_trace(&self) -> Vec<String> {
+        self.trace.take().unwrap_or_default()
+    }
+
+    /// Gives the run up; the first reason counts.
+    fn halt(&self, reason: Halt) -> Raised {
+        self.halt.borrow_mut().get_or_insert(reason);
+        Raised::Halt
+    }
+
+    pub(crate) fn mistake(&self, text: impl Into<String>) -> Raised {
+        self.halt(Halt::Mistake(Mistake(text.into())))
+    }
+
+    pub(crate) fn lacks(&self, feature: Feature) -> Raised {
+        self.halt(Halt::Missing(feature))
+    }
+
+    pub(crate) fn is_halted(&self) -> bool {
+        self.halt.borrow().is_some()
+    }
+
+    pub(crate) fn take_halt(&self) -> Option<Halt> {
+        self.halt.take()
+    }
+
+    pub(crate) fn template(&self, name: &Rc<str>) -> Outcome<Body> {
+        self.tasks.get(name).cloned().ok_or_else(|| self.mistake(format!("no task {name}")))
+    }
+
+    /// Binds a handle to its label, which may be another's no longer.
+    pub(crate) fn add_task(&self, handle: Rc<Handle>) {
+        self.handles.borrow_mut().insert(handle.label(), handle.clone());
+        self.created.borrow_mut().push(handle);
+    }
+
+    /// Main, then every task in order of creation.
+    pub(crate) fn all_handles(&self) -> Vec<Rc<Handle>> {
+        std::iter::once(&self.main).chain(self.created.borrow().iter()).cloned().collect()
+    }
+
+    /// The handles that have a name, by name.
+    pub(crate) fn named_handles(&self) -> Vec<Rc<Handle>> {
+        self.handles.borrow().values().cloned().collect()
+    }
+}
+
+/// A running task: what it shares, its handle, its variables.
+pub(crate) struct Ctx {
+    pub(crate) world: Rc<World>,
+    pub(crate) me: Rc<Handle>,
+    vars: RefCell<Vars>,
+}
+
+impl Ctx {
+    pub(crate) fn new(world: Rc<World>, me: Rc<Handle>, vars: Vars) -> Self {
+        Ctx { world, me, vars: vars.into() }
+    }
+
+    pub(crate) fn set(&self, name: &Rc<str>, value: Value) {
+        self.vars.borrow_mut().insert(name.clone(), value);
+    }
+
+    pub(crate) fn log(&self, text: &str) {
+        if self.world.trace.borrow().is_none() {
+            return;
+        }
+        let label = self.vars.borrow().get("self").map_or_else(String::new, Value::to_string);
+        self.world.emit(now(), &format!("{label}: {text}"));
+    }
+
+    /// Whether the task has a cancellation of its own on the way, which nothing in it may consume.
+    pub(crate) fn is_cancelling(&self) -> bool {
+        self.me.cancelling() > 0
+    }
+
+    pub(crate) fn text(&self, text: &Text) -> Outcome<String> {
+        text.read(&self.vars.borrow()).map_err(|e| self.no_variable(&e))
+    }
+
+    pub(crate) fn value(&self, expr: &Expr) -> Outcome<Value> {
+        expr.read(&self.vars.borrow()).map_err(|e| self.no_variable(&e))
+    }
+
+    fn no_variable(&self, NoVariable(name): &NoVariable) -> Raised {
+        self.world.mistake(format!("no variable {name}"))
+    }
+
+    /// A number, or none.
+    pub(crate) fn opt_int(&self, expr: &Expr) -> Outcome<Option<i64>> {
+        match self.value(expr)? {
+            Value::None => Ok(None),
+            Value::Int(n) => Ok(Some(n)),
+            other => Err(self.world.mistake(format!("{other} is not a number"))),
+        }
+    }
+
+    pub(crate) fn int(&self, expr: &Expr) -> Outcome<i64> {
+        self.opt_int(expr)?.ok_or_else(|| self.world.mistake("none is not a number"))
+    }
+
+    pub(crate) fn object(&self, name: &Text) -> Outcome<&Object> {
+        let name = self.text(name)?;
+        self.world.objects.get(name.as_str()).ok_or_else(|| self.world.mistake(format!("no object {name}")))
+    }
+
+    pub(crate) fn cell(&self, name: &Text) -> Outcome<&Cell<i64>> {
+        match self.object(name)? {
+            Object::Cell(cell) => Ok(cell),
+            _ => Err(self.wrong_kind(name)),
+        }
+    }
+
+    /// The object is there, and not one for this op.
+    pub(crate) fn wrong_kind(&self, name: &Text) -> Raised {
+        match self.text(name) {
+            Ok(name) => self.world.mistake(format!("{name} is of another kind")),
+            Err(raised) => raised,
+        }
+    }
+
+    pub(crate) fn handle(&self, name: &Text) -> Outcome<Rc<Handle>> {
+        let name = self.text(name)?;
+        let handle = self.world.handles.borrow().get(name.as_str()).cloned();
+        handle.ok_or_else(|| self.world.mistake(format!("no handle {name}")))
+    }
+}
