@@ -1,0 +1,429 @@
+#![allow(unsafe_code)] // puts the main future, and those of `run_all`, into slots of the loop
+//! `Runner`: a reactor and a loop, and the run from start to end.
+
+use crate::sched::{Clock, Loop, current};
+use crate::sched::Lease;
+use crate::task::body::{Body, Free, Header};
+use crate::task::slot::Slot;
+use crate::{Instant, Reactor};
+use core::fmt;
+use core::future::Future;
+use core::mem::MaybeUninit;
+use core::pin::{Pin, pin};
+use core::ptr::NonNull;
+
+/// A loop that drives futures with the events of one reactor. asyncio: `Runner`.
+///
+/// ```
+/// use corio::{Duration, Runner, sleep, spawn};
+/// use corio_sim::SimReactor;
+///
+/// let mut runner = Runner::new(SimReactor::new());
+/// let answer = runner.run(async {
+///     let slow = spawn(async { sleep(Duration::from_secs(60)).await; 42 });
+///     slow.await.unwrap()
+/// });
+/// assert_eq!(answer.unwrap(), 42);
+/// ```
+///
+/// It stays on the thread that made it. Dropping it closes it, see [`close`](Self::close).
+pub struct Runner<R: Reactor> {
+    lease: Lease,
+    reactor: R,
+    /// Handles of tasks and loop-local state must not change threads.
+    _not_send: core::marker::PhantomData<*const ()>,
+}
+
+/// Why a run ended without a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunError<E> {
+    /// The main future was cancelled.
+    Cancelled,
+    /// The reactor could not wait for events.
+    Park(E),
+}
+
+impl<E: fmt::Display> fmt::Display for RunError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cancelled => f.write_str("the main task was cancelled"),
+            Self::Park(error) => write!(f, "the event loop could not wait for events: {error}"),
+        }
+    }
+}
+
+impl<E: core::error::Error + 'static> core::error::Error for RunError<E> {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Cancelled => None,
+            Self::Park(error) => Some(error),
+        }
+    }
+}
+
+impl<E> From<E> for RunError<E> {
+    fn from(error: E) -> Self {
+        Self::Park(error)
+    }
+}
+
+/// What one [`Runner::turn`] did, and when the next is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// When to come back: an instant that is not in the future means at once, none means after an unpark.
+    pub next: Option<Instant>,
+    /// How many entries were run: steps of tasks and timers.
+    pub ran: usize,
+}
+
+/// Entries that are run before the reactor is asked for events though more is ready.
+const EVENTS_AFTER: usize = 64;
+
+impl<R: Reactor> Runner<R> {
+    /// A runner with nothing to do yet.
+    ///
+    /// # Panics
+    /// Without the feature `alloc`, when another runner made by `new` exists.
+    #[track_caller]
+    pub fn new(reactor: R) -> Self {
+        Self::with_lease(reactor, Lease::new())
+    }
+
+    /// A runner whose loop is in a `static`, for programs that have several and no allocator.
+    ///
+    /// # Panics
+    /// When another runner uses `memory`.
+    #[cfg(not(feature = "alloc"))]
+    #[track_caller]
+    pub fn new_in(memory: &'static crate::LoopMemory, reactor: R) -> Self {
+        Self::with_lease(reactor, Lease::new_in(memory))
+    }
+
+    fn with_lease(reactor: R, lease: Lease) -> Self {
+        lease.get().ready().set_unparker(reactor.unparker());
+        Self { lease, reactor, _not_send: core::marker::PhantomData }
+    }
+
+    /// The reactor.
+    pub fn reactor(&self) -> &R {
+        &self.reactor
+    }
+
+    /// The reactor, to be changed between runs.
+    pub fn reactor_mut(&mut self) -> &mut R {
+        &mut self.reactor
+    }
+
+    fn running(&self) -> &'static Loop {
+        self.lease.get()
+    }
+
+    /// Starts a task that the next run or turn will run. See [`spawn`](crate::spawn()).
+    #[cfg(feature = "alloc")]
+    pub fn spawn<F: Future + 'static>(&self, future: F) -> crate::Task<F::Output> {
+        let _here = current::enter(self.running());
+        crate::spawn(future)
+    }
+
+    /// Runs `main` to its end, and with it whatever was spawned. asyncio: `Runner.run`.
+    ///
+    /// `main` may borrow from the caller. Tasks that are left when it ends stay as they are: a further run goes on with
+    /// them, [`close`](Self::close) cancels them.
+    ///
+    /// # Errors
+    /// When the reactor fails; `main` is dropped then.
+    pub fn run<F: Future>(&mut self, main: F) -> Result<F::Output, RunError<R::Error>> {
+        let running = self.running();
+        let _here = current::enter(running);
+        let body = pin!(Body::new(main, (), Free::Nothing));
+        // SAFETY: the body stays pinned in this frame until `main` is over, which `EndMain` sees to.
+        let header = unsafe { NonNull::from(body.get_unchecked_mut()).cast::<Header>() };
+        let slot = running.root();
+        // SAFETY: the root slot is used here only, and `&mut self` keeps out a second run.
+        unsafe {
+            header.as_ref().set_slot(slot);
+            while !slot.start(running.ready(), header.as_ptr().cast(), false, true) {
+                // A wake left over from the run before is still in the queue, or on its way there.
+                self.turn_here();
+            }
+            running.adopt(header);
+        }
+        let end = EndMain { running, header, slot };
+        self.drive(|| !slot.is_alive())?;
+        // asyncio stops its loop by a callback: one more batch runs to its end.
+        self.turn_here();
+        let mut output = MaybeUninit::<F::Output>::uninit();
+        // SAFETY: ended; the body is here, and its output is an `F::Output`.
+        let there = unsafe { Header::take_output(header, slot, output.as_mut_ptr().cast()) };
+        drop(end);
+        // SAFETY: written if it was there.
+        if there { Ok(unsafe { output.assume_init() }) } else { Err(RunError::Cancelled) }
+    }
+
+    /// Runs futures that are borrowed from the caller, all at a time, until the last has ended. No allocator is needed
+    /// and nothing need be `'static`.
+    ///
+    /// ```
+    /// use std::{cell::Cell, pin::pin};
+    /// # let mut runner = corio::Runner::new(corio_sim::SimReactor::new());
+    /// let sum = Cell::new(0);
+    /// let add = |n| { let sum = &sum; async move { corio::yield_now().await; sum.set(sum.get() + n) } };
+    /// runner.run_all([pin!(add(1)), pin!(add(2))]).unwrap();
+    /// assert_eq!(sum.get(), 3);
+    /// ```
+    ///
+    /// Without the feature `alloc` the futures' slots are in the frame of this call. Wakers may still name them when the last
+    /// future has ended, so there this call does *not* return: it goes on serving the loop. (Firmware's futures do not end.)
+    ///
+    /// # Errors
+    /// When the reactor fails. (Where the call does not return, it tries again for ever.)
+    pub fn run_all<const N: usize>(
+        &mut self,
+        mut futures: [Pin<&mut (dyn Future<Output = ()> + '_)>; N],
+    ) -> Result<(), RunError<R::Error>> {
+        let running = self.running();
+        let _here = current::enter(running);
+        let lent = Lent::new(running);
+        // SAFETY: `OwnThread`. `lent` sees to it that no slot outlives the futures, whatever happens.
+        unsafe { lent.start(&mut futures) };
+        loop {
+            match self.drive(|| lent.ended()) {
+                // Without the right to return there is nothing left but to try again.
+                Err(_) if !Lent::<N>::MAY_RETURN => {}
+                ended => return ended.map_err(RunError::Park),
+            }
+        }
+    }
+
+    /// One turn, for a loop inside another loop: runs exactly what is ready, fires what is due, and says when to come
+    /// back. The reactor is not asked for events: do so with its own `park`, between turns.
+    ///
+    /// After a turn with nothing more to do, each wake from elsewhere calls the reactor's
+    /// [`unparker`](Reactor::unparker).
+    pub fn turn(&mut self) -> Turn {
+        let running = self.running();
+        let _here = current::enter(running);
+        running.ready().wakes().awake();
+        let ran = self.turn_here();
+        // SAFETY: `OwnThread`.
+        let next = unsafe { if running.ready().wakes().idle() { running.next() } else { Some(Instant::ZERO) } };
+        Turn { next, ran }
+    }
+
+    #[inline]
+    fn turn_here(&mut self) -> usize {
+        // SAFETY: the reactor is not borrowed mutably before the turn is over; this is the loop's thread, and the
+        // loop is the ambient one.
+        unsafe { self.running().turn(&Clock::new(&self.reactor)) }
+    }
+
+    /// Turns, and waits in between, until `done`.
+    fn drive(&mut self, done: impl Fn() -> bool) -> Result<(), R::Error> {
+        let running = self.running();
+        let wakes = running.ready().wakes();
+        let mut since_events = 0;
+        loop {
+            since_events += self.turn_here();
+            if done() {
+                return Ok(());
+            }
+            // No wake is lost between "nothing is ready" and the park: `idle` has raised the flag that makes every
+            // wake from elsewhere call the unparker (`Told` in `sync::wakes`), and an unpark before a park ends it.
+            // SAFETY: `OwnThread`.
+            let until = unsafe {
+                if wakes.idle() {
+                    running.next()
+                } else if since_events >= EVENTS_AFTER {
+                    Some(Instant::ZERO)
+                } else {
+                    continue;
+                }
+            };
+            since_events = 0;
+            let parked = self.reactor.park(until);
+            wakes.awake();
+            parked?;
+        }
+    }
+
+    /// Cancels the tasks that are left, in order of creation, and runs them to their end. asyncio: `Runner.close`.
+    ///
+    /// Whatever is alive after that is dropped where it stands, and the loop takes no more tasks. Dropping the runner
+    /// does the same.
+    ///
+    /// # Errors
+    /// When the reactor fails while a task that was cancelled still waits. All tasks are dropped nevertheless.
+    pub fn close(mut self) -> Result<(), R::Error> {
+        self.shut()
+    }
+
+    fn shut(&mut self) -> Result<(), R::Error> {
+        let running = self.running();
+        let _here = current::enter(running);
+        let wound_up = WindUp(running);
+        let mut result = Ok(());
+        // SAFETY: `OwnThread`.
+        if unsafe { running.cancel_all() } > 0 {
+            self.turn_here();
+            // asyncio awaits a gather over them in a task of its own. If all end in their first step, that task ends
+            // in the same turn and the loop one turn later; if not, the gather takes a turn, and the task another.
+            // SAFETY: `OwnThread`.
+            let more = if unsafe { running.leftovers() } == 0 { 1 } else { 3 };
+            // SAFETY: `OwnThread`.
+            result = if more == 1 { Ok(()) } else { self.drive(|| unsafe { running.leftovers() } == 0) };
+            for _ in 0..more {
+                self.turn_here();
+            }
+        }
+        drop(wound_up);
+        result
+    }
+}
+
+impl<R: Reactor> Drop for Runner<R> {
+    fn drop(&mut self) {
+        // A reactor that fails now has nobody left to tell; the tasks are dropped in any case.
+        let _ = self.shut();
+        // SAFETY: wound up by `shut`; the lease ends after this.
+        unsafe { self.running().reset() };
+    }
+}
+
+impl<R: Reactor + fmt::Debug> fmt::Debug for Runner<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner").field("reactor", &self.reactor).finish_non_exhaustive()
+    }
+}
+
+/// Winds the loop up even if a task panics on the way.
+struct WindUp(&'static Loop);
+
+impl Drop for WindUp {
+    fn drop(&mut self) {
+        // SAFETY: made by `shut`, on the loop's thread, which has entered the loop.
+        unsafe { self.0.wind_up() }
+    }
+}
+
+/// Ends the main future before its frame goes, whatever happens.
+struct EndMain {
+    running: &'static Loop,
+    header: NonNull<Header>,
+    slot: &'static Slot,
+}
+
+impl Drop for EndMain {
+    fn drop(&mut self) {
+        // SAFETY: made by `run`, on the loop's thread; the body is still in its frame. The handle, which is this, goes
+        // last, so the output is dropped here if nobody has taken it.
+        unsafe {
+            if self.slot.is_alive() {
+                self.running.abandon(self.header, self.slot);
+            }
+            self.slot.drop_handle();
+            Header::free(self.header, self.slot);
+        }
+    }
+}
+
+use lent::Lent;
+
+/// The slots of a `run_all`.
+#[cfg(feature = "alloc")]
+mod lent {
+    use super::*;
+    use alloc::vec::Vec;
+    use core::cell::RefCell;
+
+    /// They are the loop's own, and go back to it: the call may return.
+    pub(super) struct Lent<const N: usize> {
+        running: &'static Loop,
+        slots: RefCell<Vec<&'static Slot>>,
+    }
+
+    impl<const N: usize> Lent<N> {
+        pub(super) const MAY_RETURN: bool = true;
+
+        pub(super) fn new(running: &'static Loop) -> Self {
+            Self { running, slots: RefCell::new(Vec::with_capacity(N)) }
+        }
+
+        /// # Safety
+        /// `OwnThread`; the futures stay in place until this is dropped.
+        pub(super) unsafe fn start(&self, futures: &mut [Pin<&mut (dyn Future<Output = ()> + '_)>; N]) {
+            for future in futures {
+                let body = core::ptr::from_mut(future).cast();
+                // SAFETY: by the caller's word.
+                unsafe {
+                    let ready = self.running.ready();
+                    self.slots.borrow_mut().push(ready.start(|slot| slot.start(ready, body, true, false)));
+                    self.running.lend(1);
+                }
+            }
+        }
+
+        pub(super) fn ended(&self) -> bool {
+            // SAFETY: `OwnThread`, by the word given to `start`.
+            unsafe { self.running.lent() == 0 }
+        }
+    }
+
+    impl<const N: usize> Drop for Lent<N> {
+        fn drop(&mut self) {
+            for slot in self.slots.borrow_mut().drain(..) {
+                if slot.is_alive() {
+                    slot.end();
+                }
+                self.running.ready().give_back(slot);
+            }
+            // SAFETY: as above.
+            unsafe { self.running.lend_none() };
+        }
+    }
+}
+
+/// The slots of a `run_all`.
+#[cfg(not(feature = "alloc"))]
+mod lent {
+    use super::*;
+
+    /// They are in the frame of the call, which for that reason must not return.
+    pub(super) struct Lent<const N: usize> {
+        running: &'static Loop,
+        slots: [Slot; N],
+    }
+
+    impl<const N: usize> Lent<N> {
+        pub(super) const MAY_RETURN: bool = false;
+
+        pub(super) fn new(running: &'static Loop) -> Self {
+            Self { running, slots: [const { Slot::new() }; N] }
+        }
+
+        /// # Safety
+        /// `OwnThread`; the futures stay in place, and this too, until it is dropped, which must not come to its end.
+        pub(super) unsafe fn start(&self, futures: &mut [Pin<&mut (dyn Future<Output = ()> + '_)>; N]) {
+            for (future, slot) in futures.iter_mut().zip(&self.slots) {
+                // SAFETY: `Immortal`, by the caller's word: the frame stays for good.
+                let slot = unsafe { &*core::ptr::from_ref(slot) };
+                // SAFETY: the slot is new, so nobody holds it; the rest by the caller's word.
+                unsafe {
+                    slot.start(self.running.ready(), core::ptr::from_mut(future).cast(), true, false);
+                    self.running.lend(1);
+                }
+            }
+        }
+
+        pub(super) fn ended(&self) -> bool {
+            false
+        }
+    }
+
+    impl<const N: usize> Drop for Lent<N> {
+        fn drop(&mut self) {
+            // Only a panic on its way through `run_all` comes here. Wakers may name the slots in this frame, so it must
+            // not be left; a panic in a drop while panicking aborts.
+            panic!("corio: a panic must not leave run_all() where there is no allocator");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Scheduling: the loop itself, and how a future finds the one it runs in.
+
+pub(crate) mod current;
+mod scheduler;
+
+#[cfg(feature = "alloc")]
+mod spawn;
+
+#[cfg(feature = "alloc")]
+pub use spawn::{Spawn, spawn, spawn_with};
+
+pub(crate) use scheduler::{Clock, Lease, Loop};
+#[cfg(not(feature = "alloc"))]
+pub use scheduler::LoopMemory;

@@ -1,0 +1,496 @@
+#![allow(unsafe_code)] // polls the bodies of tasks; see the invariants of `task`
+//! The loop: one turn is one iteration of asyncio's.
+//!
+//! ```text
+//!   turn:  now ──► what is due leaves the heap
+//!          batch ─► exactly the slots that are ready at this moment, in order; what they wake waits for the next turn
+//!          due ───► each sleeper is woken, behind whatever the batch has made ready
+//! ```
+//!
+//! So a timer is an entry of the same queue as everything else, and its sleeper runs one turn after it fires, as in
+//! asyncio; a sleep that is dropped by the batch in which it falls due does not fire.
+//!
+//! Like slots, loops are `Immortal`: a wake may come after the end. One that ended is used again by the next runner.
+
+use super::current;
+use crate::Instant;
+use crate::sync::Local;
+use crate::sync::atomic::{AtomicPtr, Ordering};
+use crate::task::body::{Header, Live};
+use crate::task::ready::Ready;
+use crate::task::slot::{Slot, Step};
+use crate::task::waker;
+use crate::timers::Timers;
+use core::future::Future;
+use core::pin::Pin;
+use core::ptr::{self, NonNull};
+use core::task::Context;
+
+/// A loop, all but its reactor.
+#[repr(C)]
+pub(crate) struct Loop {
+    /// First, so that its address is the loop's.
+    ready: Ready,
+    /// How to read the time; null while the reactor itself is at work.
+    clock: AtomicPtr<Clock>,
+    state: Local<State>,
+    /// The slot of `run`'s own future.
+    root: Slot,
+}
+
+pub(crate) struct State {
+    pub(crate) timers: Timers,
+    live: Live,
+    /// When the last turn began, by the clock.
+    last: Instant,
+    /// Tasks that were alive when the loop began to close, and still are.
+    leftovers: usize,
+    /// Futures of `run_all` that have not ended.
+    borrowed: usize,
+    closing: bool,
+}
+
+// SAFETY: `state` is used under `OwnThread`; the rest is shared by design.
+unsafe impl Sync for Loop {}
+
+/// Reads the clock of a reactor. It lives in the frame of the turn.
+pub(crate) struct Clock {
+    reactor: *const (),
+    read: unsafe fn(*const ()) -> Instant,
+}
+
+impl Clock {
+    /// # Safety
+    /// The reactor stays in place, and is not borrowed mutably, as long as the clock is in use.
+    pub(crate) unsafe fn new<R: crate::Reactor>(reactor: &R) -> Self {
+        // SAFETY: (of the closure) called with the reactor, by the caller's word.
+        Self { reactor: ptr::from_ref(reactor).cast(), read: |reactor| unsafe { &*reactor.cast::<R>() }.now() }
+    }
+
+    #[inline]
+    fn now(&self) -> Instant {
+        // SAFETY: by the word given to `new`.
+        unsafe { (self.read)(self.reactor) }
+    }
+}
+
+impl Loop {
+    crate::sync::const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self {
+                ready: Ready::new(),
+                clock: AtomicPtr::new(ptr::null_mut()),
+                state: Local::new(State {
+                    timers: Timers::new(),
+                    live: Live::new(),
+                    last: Instant::ZERO,
+                    leftovers: 0,
+                    borrowed: 0,
+                    closing: false,
+                }),
+                root: Slot::new(),
+            }
+        }
+    }
+
+    pub(crate) fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    pub(crate) fn root(&self) -> &Slot {
+        &self.root
+    }
+
+    /// Runs `f` with the state of the loop.
+    ///
+    /// # Safety
+    /// As `Local::with`: `OwnThread`, `NoReentry`.
+    #[inline]
+    pub(crate) unsafe fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
+        // SAFETY: by the caller's word.
+        unsafe { self.state.with(f) }
+    }
+
+    /// The time, fresh if the clock can be read now.
+    #[inline]
+    pub(crate) fn now(&self) -> Instant {
+        // SAFETY: null, or the clock in the frame of the turn that is under way on this thread.
+        match unsafe { self.clock.load(Ordering::Relaxed).as_ref() } {
+            Some(clock) => clock.now(),
+            // SAFETY: the ambient loop is this thread's.
+            None => unsafe { self.with(|state| state.last) },
+        }
+    }
+
+    /// True when the loop takes no more tasks.
+    pub(crate) fn is_closing(&self) -> bool {
+        // SAFETY: callers are on the loop's thread, or in an interrupt that the critical section keeps apart.
+        unsafe { self.with(|state| state.closing) }
+    }
+
+    /// Notes a task that was just started.
+    ///
+    /// # Safety
+    /// `OwnThread`; the body stays until `settle`.
+    #[inline]
+    pub(crate) unsafe fn adopt(&self, header: NonNull<Header>) {
+        // SAFETY: by the caller's word; `settle` takes it out.
+        unsafe { self.with(|state| state.live.push(header)) }
+    }
+
+    /// One turn. Returns how many entries were run.
+    ///
+    /// # Safety
+    /// `OwnThread`, and this loop is the ambient one.
+    pub(crate) unsafe fn turn(&'static self, clock: &Clock) -> usize {
+        let _clock = SetClock::new(&self.clock, clock);
+        let mut ran = 0;
+        // SAFETY: (of all below) `OwnThread` by the caller's word; the closures call nothing outside of their module.
+        let mut due = false;
+        if unsafe { self.with(|state| state.timers.next().is_some()) } {
+            let now = clock.now();
+            // SAFETY: as above.
+            due = unsafe { self.with(|state| { state.last = now; state.timers.collect(now) }) };
+            if due {
+                // SAFETY: as above.
+                while unsafe { self.with(|state| state.timers.collect(now)) } {}
+            }
+        }
+        let wakes = self.ready.wakes();
+        // SAFETY: as above.
+        if let Some(last) = unsafe { wakes.batch() } {
+            // SAFETY: as above; `step` only reads the slot.
+            while let Some((slot, step)) = unsafe { wakes.pop(Slot::step) } {
+                // SAFETY: slots are `Immortal`; `step` was read while the mark was set, so the slot is ours.
+                unsafe { self.run(&*slot.as_ptr(), step) };
+                ran += 1;
+                if slot == last {
+                    break;
+                }
+            }
+        }
+        if due {
+            // SAFETY: as above.
+            while let Some(waker) = unsafe { self.with(|state| state.timers.take_due()) } {
+                waker.wake();
+                ran += 1;
+            }
+        }
+        ran
+    }
+
+    /// One step of the task in `slot`.
+    ///
+    /// # Safety
+    /// `OwnerOnly` (see `slot`): this loop owns the slot, and `step` is what it asked for.
+    #[inline]
+    unsafe fn run(&'static self, slot: &'static Slot, step: Step) {
+        match step {
+            Step::Poll => {
+                // SAFETY: alive, so it has a body.
+                let header = unsafe { NonNull::new_unchecked(slot.header()) };
+                let on_panic = Abandon { running: self, header, slot };
+                let waker = waker::of(slot);
+                // SAFETY: by the caller's word.
+                let ended = unsafe { Header::poll(header, slot, &mut Context::from_waker(&waker)) };
+                core::mem::forget(on_panic);
+                if ended {
+                    // SAFETY: it has ended just now.
+                    unsafe { self.settle(header, slot) };
+                }
+            }
+            Step::Nothing => {}
+            Step::PollBorrowed => {
+                // SAFETY: so `run_all` started it, and it does not leave its frame while this is alive.
+                let future = unsafe { &mut *slot.body().cast::<Pin<&mut dyn Future<Output = ()>>>() };
+                let waker = waker::of(slot);
+                if future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+                    slot.end();
+                    // SAFETY: `OwnThread` by the caller's word.
+                    unsafe { self.with(|state| state.borrowed -= 1) };
+                }
+            }
+            // SAFETY: alive, so it has a body.
+            Step::Cancel => unsafe { self.abandon(NonNull::new_unchecked(slot.header()), slot) },
+        }
+    }
+
+    /// Ends a task by dropping its future.
+    ///
+    /// # Safety
+    /// `OwnerOnly`; the task was adopted and not yet settled.
+    pub(crate) unsafe fn abandon(&'static self, header: NonNull<Header>, slot: &'static Slot) {
+        let settle = Settle { running: self, header, slot };
+        // SAFETY: by the caller's word.
+        unsafe { Header::abandon(header, slot) };
+        drop(settle);
+    }
+
+    /// A task has ended: takes it off the list, tells whoever waits for it, and frees the body if no handle is left.
+    ///
+    /// # Safety
+    /// `OwnerOnly`; the task was adopted and not yet settled.
+    #[inline]
+    unsafe fn settle(&self, header: NonNull<Header>, slot: &'static Slot) {
+        // SAFETY: by the caller's word.
+        let join = unsafe {
+            self.with(|state| {
+                state.live.remove(header);
+                if slot.is_leftover() {
+                    state.leftovers -= 1;
+                }
+            });
+            header.as_ref().take_join()
+        };
+        if slot.has_handle() {
+            join.wake();
+        } else {
+            // SAFETY: ended, and without a handle: nobody else comes near the body.
+            unsafe { Header::free(header, slot) };
+            drop(join);
+        }
+    }
+
+    /// Asks all tasks that are alive to end, in order of creation; how many there are.
+    ///
+    /// # Safety
+    /// `OwnThread`.
+    pub(crate) unsafe fn cancel_all(&'static self) -> usize {
+        let mut count = 0;
+        // SAFETY: by the caller's word. A cancel queues the task and runs nothing, so the list stays as it is.
+        unsafe {
+            let mut next = self.with(|state| state.live.first());
+            while let Some(header) = next {
+                let slot = header.as_ref().slot();
+                slot.set_leftover();
+                slot.cancel();
+                count += 1;
+                next = self.with(|state| state.live.after(header));
+            }
+            self.with(|state| state.leftovers = count);
+        }
+        count
+    }
+
+    /// How many of the tasks that `cancel_all` asked to end have not done so.
+    ///
+    /// # Safety
+    /// `OwnThread`.
+    pub(crate) unsafe fn leftovers(&self) -> usize {
+        // SAFETY: by the caller's word.
+        unsafe { self.with(|state| state.leftovers) }
+    }
+
+    /// Counts futures lent by `run_all`; they are counted down as they end.
+    ///
+    /// # Safety
+    /// `OwnThread`.
+    pub(crate) unsafe fn lend(&self, count: usize) {
+        // SAFETY: by the caller's word.
+        unsafe { self.with(|state| state.borrowed += count) }
+    }
+
+    /// How many futures lent by `run_all` have not ended.
+    ///
+    /// # Safety
+    /// `OwnThread`.
+    pub(crate) unsafe fn lent(&self) -> usize {
+        // SAFETY: by the caller's word.
+        unsafe { self.with(|state| state.borrowed) }
+    }
+
+    /// Counts no more futures as lent.
+    ///
+    /// # Safety
+    /// `OwnThread`.
+    pub(crate) unsafe fn lend_none(&self) {
+        // SAFETY: by the caller's word.
+        unsafe { self.with(|state| state.borrowed = 0) }
+    }
+
+    /// The next deadline.
+    ///
+    /// # Safety
+    /// `OwnThread`.
+    #[inline]
+    pub(crate) unsafe fn next(&self) -> Option<Instant> {
+        // SAFETY: by the caller's word.
+        unsafe { self.with(|state| state.timers.next()) }
+    }
+
+    /// Drops whatever is left, in order of creation, and empties queue and timers. From here on spawning is refused.
+    ///
+    /// # Safety
+    /// `OwnThread`, and this loop is the ambient one.
+    pub(crate) unsafe fn wind_up(&'static self) {
+        // SAFETY: (of all below) by the caller's word.
+        unsafe {
+            self.with(|state| state.closing = true);
+            while let Some(header) = self.with(|state| state.live.first()) {
+                self.abandon(header, header.as_ref().slot());
+            }
+            while let Some(waker) = self.with(|state| state.timers.take_any()) {
+                drop(waker);
+            }
+            while self.ready.wakes().batch().is_some() {
+                while let Some((_, _)) = self.ready.wakes().pop(|_| ()) {}
+            }
+            self.ready.clear_unparker();
+        }
+    }
+
+    /// Makes the loop fit to be used again.
+    ///
+    /// # Safety
+    /// It was wound up, and belongs to the caller alone but for stale wakers.
+    pub(crate) unsafe fn reset(&self) {
+        // SAFETY: by the caller's word.
+        unsafe {
+            self.with(|state| {
+                state.last = Instant::ZERO;
+                state.leftovers = 0;
+                state.borrowed = 0;
+                state.closing = false;
+            });
+        }
+    }
+}
+
+/// Puts the clock in place for a turn, and the one before it back.
+struct SetClock<'a> {
+    place: &'a AtomicPtr<Clock>,
+}
+
+impl<'a> SetClock<'a> {
+    #[inline]
+    fn new(place: &'a AtomicPtr<Clock>, clock: &'a Clock) -> Self {
+        place.store(ptr::from_ref(clock).cast_mut(), Ordering::Relaxed);
+        Self { place }
+    }
+}
+
+impl Drop for SetClock<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.place.store(ptr::null_mut(), Ordering::Relaxed);
+    }
+}
+
+/// Ends the task if its poll panics.
+struct Abandon {
+    running: &'static Loop,
+    header: NonNull<Header>,
+    slot: &'static Slot,
+}
+
+impl Drop for Abandon {
+    #[cold]
+    fn drop(&mut self) {
+        // SAFETY: made by `run`, in the middle of the task's step.
+        unsafe { self.running.abandon(self.header, self.slot) }
+    }
+}
+
+/// Settles the task even if the drop of its future panics.
+struct Settle {
+    running: &'static Loop,
+    header: NonNull<Header>,
+    slot: &'static Slot,
+}
+
+impl Drop for Settle {
+    fn drop(&mut self) {
+        // SAFETY: made by `abandon`, which has ended the task.
+        unsafe { self.running.settle(self.header, self.slot) }
+    }
+}
+
+pub(crate) use place::Lease;
+#[cfg(not(feature = "alloc"))]
+pub use place::LoopMemory;
+
+/// Loops from the heap: leaked, and used again.
+#[cfg(feature = "alloc")]
+mod place {
+    use super::Loop;
+    use crate::sync::Short;
+    use alloc::boxed::Box;
+    use alloc::vec::Vec;
+
+    static SPARE: Short<Vec<&'static Loop>> = Short::new(Vec::new());
+
+    /// A loop for one runner.
+    pub(crate) struct Lease(&'static Loop);
+
+    impl Lease {
+        pub(crate) fn new() -> Self {
+            Self(SPARE.with(Vec::pop).unwrap_or_else(|| Box::leak(Box::new(Loop::new()))))
+        }
+
+        pub(crate) fn get(&self) -> &'static Loop {
+            self.0
+        }
+    }
+
+    impl Drop for Lease {
+        fn drop(&mut self) {
+            SPARE.with(|spare| spare.push(self.0));
+        }
+    }
+}
+
+/// Loops in statics.
+#[cfg(not(feature = "alloc"))]
+mod place {
+    use super::Loop;
+    use crate::sync::atomic::{AtomicBool, Ordering};
+
+    static MAIN: LoopMemory = LoopMemory::new();
+
+    /// Room for one more loop where there is no allocator: for loops at several interrupt priorities, or cores.
+    ///
+    /// [`Runner::new`](crate::Runner::new) uses one that the crate has; every further runner that exists at the same
+    /// time needs a `static` of this, given to `Runner::new_in`.
+    pub struct LoopMemory {
+        used: AtomicBool,
+        place: Loop,
+    }
+
+    impl LoopMemory {
+        /// Room for a loop.
+        #[allow(clippy::new_without_default)] // it is made for a `static`, where `default` is of no use
+        pub const fn new() -> Self {
+            Self { used: AtomicBool::new(false), place: Loop::new() }
+        }
+    }
+
+    /// A loop for one runner.
+    pub(crate) struct Lease(&'static LoopMemory);
+
+    impl Lease {
+        #[track_caller]
+        pub(crate) fn new() -> Self {
+            Self::new_in(&MAIN)
+        }
+
+        #[track_caller]
+        pub(crate) fn new_in(memory: &'static LoopMemory) -> Self {
+            // Acquire: pairs with the release below.
+            if memory.used.swap(true, Ordering::Acquire) {
+                panic!("corio: this LoopMemory is in use by another Runner; give each its own with `Runner::new_in`");
+            }
+            Self(memory)
+        }
+
+        pub(crate) fn get(&self) -> &'static Loop {
+            &self.0.place
+        }
+    }
+
+    impl Drop for Lease {
+        fn drop(&mut self) {
+            self.0.used.store(false, Ordering::Release);
+        }
+    }
+}
+

@@ -1,0 +1,88 @@
+#![allow(unsafe_code)] // starts a slot with a body from the heap
+//! `spawn`: tasks on the heap.
+
+use super::{Loop, current};
+use crate::task::Task;
+use crate::task::body::{Body, Free, Header, Name};
+use alloc::boxed::Box;
+use core::future::Future;
+use core::ptr::NonNull;
+
+/// Starts a task on the running loop. asyncio: `create_task`.
+///
+/// Its first step is put at the end of what is ready: nothing of it runs before the caller next waits. The future need
+/// not be `Send`; the task stays on this loop's thread.
+///
+/// ```
+/// # corio_sim::run(async {
+/// let sum = corio::spawn(async { 1 + 2 });
+/// assert_eq!(sum.await, Ok(3));
+/// # });
+/// ```
+///
+/// On a loop that is closing (in a destructor of one of its last tasks) the future is dropped at once and the task is
+/// [`Cancelled`](crate::Cancelled).
+///
+/// # Panics
+/// Outside a loop.
+#[track_caller]
+pub fn spawn<F: Future + 'static>(future: F) -> Task<F::Output> {
+    spawn_on(current::get("spawn()"), future, ())
+}
+
+/// Starts a task with options.
+///
+/// ```
+/// use corio::Spawn;
+/// # corio_sim::run(async {
+/// let task = corio::spawn_with(Spawn::new().name("rx"), async {});
+/// assert_eq!(task.name(), Some("rx"));
+/// # task.await.unwrap(); });
+/// ```
+///
+/// # Panics
+/// Outside a loop.
+#[track_caller]
+pub fn spawn_with<F: Future + 'static>(options: Spawn, future: F) -> Task<F::Output> {
+    let here = current::get("spawn_with()");
+    match options.name {
+        None => spawn_on(here, future, ()),
+        Some(name) => spawn_on(here, future, name),
+    }
+}
+
+/// How to start a task, for [`spawn_with`].
+#[derive(Clone, Debug, Default)]
+pub struct Spawn {
+    name: Option<&'static str>,
+}
+
+impl Spawn {
+    /// As [`spawn`] does it.
+    pub const fn new() -> Self {
+        Self { name: None }
+    }
+
+    /// Gives the task a name, for its handle and for whoever looks at the loop. A task without one does not pay for it.
+    pub const fn name(mut self, name: &'static str) -> Self {
+        self.name = Some(name);
+        self
+    }
+}
+
+pub(crate) fn spawn_on<F: Future + 'static, N: Name>(here: &'static Loop, future: F, name: N) -> Task<F::Output> {
+    if here.is_closing() {
+        return Task::refused();
+    }
+    let body = Box::into_raw(Box::new(Body::new(future, name, Free::Heap)));
+    // SAFETY: the ambient loop is this thread's. The body is pinned on the heap until its table frees it.
+    unsafe {
+        let header = NonNull::new_unchecked(body.cast::<Header>());
+        let slot = here.ready().start(|slot| {
+            header.as_ref().set_slot(slot);
+            slot.start(here.ready(), body.cast(), false, true)
+        });
+        here.adopt(header);
+        Task::new(slot)
+    }
+}

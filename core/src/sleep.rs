@@ -1,0 +1,196 @@
+#![allow(unsafe_code)] // registers a pinned node with the loop's timers
+//! `sleep`, `sleep_until`, `yield_now`.
+
+use crate::sched::{Loop, current};
+use crate::task::StoredWaker;
+use crate::time::nanos;
+use crate::timers::Timer;
+use crate::{Duration, Instant};
+use core::cell::Cell;
+use core::fmt;
+use core::future::Future;
+use core::marker::PhantomPinned;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+/// Waits until `duration` has passed since the first poll. asyncio: `sleep`.
+///
+/// A zero duration is a bare [`yield_now`], as in asyncio. There is no limit on sleeps pending at a time; those for one
+/// instant end in the order in which they began. It may end late, by as long as other tasks and the reactor's clock take,
+/// never early.
+///
+/// ```
+/// use corio::{Duration, now, sleep};
+/// # corio_sim::run(async {
+/// let before = now();
+/// sleep(Duration::from_millis(250)).await;
+/// assert_eq!(now() - before, Duration::from_millis(250)); // in the simulator: exactly
+/// # });
+/// ```
+///
+/// # Cancel safety
+/// Dropping it takes the deadline out at once. Nothing else is lost.
+///
+/// # Panics
+/// When first polled outside a loop.
+#[inline]
+pub fn sleep(duration: Duration) -> Sleep {
+    Sleep::new(Stage::For, nanos(duration))
+}
+
+/// Waits until `deadline`. asyncio: `loop.call_at`, to be awaited.
+///
+/// A deadline that is past counts like any other: the caller goes on one turn after it was registered.
+///
+/// # Cancel safety
+/// Dropping it takes the deadline out at once. Nothing else is lost.
+///
+/// # Panics
+/// When first polled outside a loop.
+#[inline]
+pub fn sleep_until(deadline: Instant) -> Sleep {
+    Sleep::new(Stage::Until, deadline.as_nanos())
+}
+
+/// A pending [`sleep`] or [`sleep_until`].
+///
+/// It is registered with the loop that first polls it. If that loop ends, the next one that polls it takes it over.
+#[must_use = "futures do nothing unless awaited"]
+pub struct Sleep {
+    timer: Timer,
+    /// `Registered`: the loop. `For`: nanoseconds from the first poll. `Until`: the deadline.
+    what: Cell<What>,
+    _pinned: PhantomPinned,
+}
+
+#[derive(Clone, Copy)]
+enum Stage {
+    For,
+    Until,
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    For,
+    Until,
+    Yielded,
+    Registered(&'static Loop),
+    Done,
+}
+
+impl Sleep {
+    #[inline]
+    const fn new(stage: Stage, nanos: u64) -> Self {
+        let what = match stage {
+            Stage::For => What::For,
+            Stage::Until => What::Until,
+        };
+        Self { timer: Timer::new(nanos), what: Cell::new(what), _pinned: PhantomPinned }
+    }
+
+    /// True once it has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        match self.what.get() {
+            What::Done => true,
+            What::Registered(_) => self.timer.has_fired(),
+            _ => false,
+        }
+    }
+
+    #[inline]
+    fn register(self: Pin<&Self>, here: &'static Loop, deadline: Instant, cx: &Context<'_>) -> Poll<()> {
+        let waker = StoredWaker::of(cx.waker());
+        // SAFETY: `Linked`: the node is pinned, not registered, and leaves in `drop`. The ambient loop is this
+        // thread's; `insert` calls nothing.
+        unsafe { here.with(|state| state.timers.insert(&self.timer, deadline, waker)) };
+        self.what.set(What::Registered(here));
+        Poll::Pending
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.as_ref();
+        match this.what.get() {
+            What::For => {
+                let nanos = this.timer.deadline().as_nanos();
+                if nanos == 0 {
+                    this.what.set(What::Yielded);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                let here = current::get("sleep()");
+                let deadline = Instant::from_nanos(here.now().as_nanos().saturating_add(nanos));
+                this.register(here, deadline, cx)
+            }
+            What::Until => this.register(current::get("sleep_until()"), this.timer.deadline(), cx),
+            What::Registered(owner) => {
+                if this.timer.has_fired() {
+                    this.what.set(What::Done);
+                    return Poll::Ready(());
+                }
+                if !this.timer.is_linked() {
+                    // Its loop has ended; the deadline stands.
+                    return this.register(current::get("sleep()"), this.timer.deadline(), cx);
+                }
+                let waker = StoredWaker::of(cx.waker());
+                // SAFETY: `OwnThread`: a sleep is not `Send`. It is registered with `owner`, which has not ended.
+                drop(unsafe { owner.with(|state| state.timers.set_waker(&this.timer, waker)) });
+                Poll::Pending
+            }
+            What::Yielded | What::Done => {
+                this.what.set(What::Done);
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+impl Drop for Sleep {
+    #[inline]
+    fn drop(&mut self) {
+        if let What::Registered(owner) = self.what.get()
+            && self.timer.is_linked()
+        {
+            // SAFETY: `OwnThread`: a sleep is not `Send`. It is registered with `owner`, which has not ended.
+            drop(unsafe { owner.with(|state| state.timers.remove(&self.timer)) });
+        }
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep").field("ended", &self.has_ended()).finish_non_exhaustive()
+    }
+}
+
+/// Lets every other task that is ready run first. asyncio: `sleep(0)`.
+///
+/// # Fairness
+/// The caller is put at the end of what is ready, and so runs in the next turn.
+#[inline]
+pub fn yield_now() -> YieldNow {
+    YieldNow { yielded: false }
+}
+
+/// A pending [`yield_now`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct YieldNow {
+    yielded: bool,
+}
+
+impl Future for YieldNow {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if core::mem::replace(&mut self.yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}

@@ -1,0 +1,32 @@
+#![allow(unsafe_code)] // hands out `&mut` from an `UnsafeCell` on the word of its caller
+//! `Local<T>`: state that belongs to one loop.
+//!
+//! On a hosted target only the loop's own thread comes near it (what may use it is `!Send`), so it needs no lock. On
+//! bare metal an interrupt handler can call the same functions in the middle of the loop's own call; a critical
+//! section of a few instructions keeps the two apart.
+
+use core::cell::UnsafeCell;
+
+/// A value of one loop.
+pub(crate) struct Local<T>(UnsafeCell<T>);
+
+impl<T> Local<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(UnsafeCell::new(value))
+    }
+
+    /// Runs `f` with the value.
+    ///
+    /// # Safety
+    /// On a hosted target the caller is on the thread of the loop that owns the value (`OwnThread`); everywhere, `f`
+    /// neither calls user code nor comes back to the same value (`NoReentry`).
+    #[inline]
+    pub(crate) unsafe fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        #[cfg(any(feature = "std", loom))]
+        // SAFETY: `OwnThread` and `NoReentry`, by the caller's word: no other reference is live.
+        return f(unsafe { &mut *self.0.get() });
+        #[cfg(not(any(feature = "std", loom)))]
+        // SAFETY: `NoReentry` by the caller's word; the critical section excludes interrupts and other cores.
+        return critical_section::with(|_| f(unsafe { &mut *self.0.get() }));
+    }
+}

@@ -1,0 +1,26 @@
+//! The ground: what differs between platforms, and nothing else.
+//!
+//! Everything above this folder is written once. Three questions have their answers here: which atomics
+//! ([`atomic`]), what a short blocking lock is made of ([`Short`], [`Local`]), and which loop runs *here*
+//! ([`here`]).
+
+pub(crate) mod atomic;
+pub(crate) mod here;
+mod local;
+mod short;
+mod wakes;
+
+pub(crate) use local::Local;
+pub(crate) use short::Short;
+pub(crate) use wakes::{Link, Linked, Wakes};
+
+/// `const fn` where the platform's types allow it: loom's have no `const` constructors.
+macro_rules! const_fn {
+    ($(#[$attr:meta])* $vis:vis const fn $($rest:tt)*) => {
+        #[cfg(not(loom))]
+        $(#[$attr])* $vis const fn $($rest)*
+        #[cfg(loom)]
+        $(#[$attr])* $vis fn $($rest)*
+    };
+}
+pub(crate) use const_fn;

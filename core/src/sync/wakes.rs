@@ -1,0 +1,368 @@
+#![allow(unsafe_code)] // follows the raw links of an intrusive queue
+//! `Wakes<T>`: many wakers push, one loop pops, in order of arrival; nothing is allocated.
+//!
+//! An element carries its own [`Link`], whose `queued` mark says that it is in a queue or on its way into one. The
+//! mark makes a second push of the same element a no-op, so a wake costs the same however often it is repeated.
+//!
+//! - Hosted: a plain FIFO for pushes by the loop's own thread, and a lock-free stack for all others, which the loop
+//!   takes whole and turns round. A push from elsewhere is one compare-and-swap and may be done in a signal handler.
+//! - Bare metal: one FIFO; mark and push share a critical section of some eight instructions.
+//!
+//! Invariants:
+//! - `Marked`: who turns the mark from false to true owns the element's `next` until it has pushed it; from then on
+//!   the queue owns it, until `pop` turns the mark back.
+//! - `Seen`: a wake that finds the mark set is not lost: `pop` clears the mark *before* its caller looks at the
+//!   element's state, by a read-modify-write (or in the same critical section) that takes in whatever the waker wrote
+//!   before it found the mark set.
+//! - `Told`: `idle` raises `asleep` and *then* looks for remote pushes; a remote push links its element and *then*
+//!   looks at `asleep`, both sequentially consistent. At least one of the two sees the other, so no push stays
+//!   unnoticed by a loop that goes to sleep.
+
+use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use core::ptr::{self, NonNull};
+
+/// What an element of a [`Wakes`] carries.
+pub(crate) struct Link<T> {
+    next: AtomicPtr<T>,
+    queued: AtomicBool,
+}
+
+impl<T> Link<T> {
+    super::const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self { next: AtomicPtr::new(ptr::null_mut()), queued: AtomicBool::new(false) }
+        }
+    }
+}
+
+/// An element of a [`Wakes`].
+///
+/// # Safety
+/// `link` always returns the same link, and an element that was pushed once lives as long as the queue is used.
+pub(crate) unsafe trait Linked: Sized + Sync + 'static {
+    /// What owns the queue.
+    type Home: 'static;
+    fn link(&self) -> &Link<Self>;
+    /// Where this element is to be queued. Asked only after its mark was set.
+    fn home(&self) -> &'static Self::Home;
+    fn wakes(home: &Self::Home) -> &Wakes<Self>;
+    /// True when the caller's thread is the one that pops from `home`'s queue.
+    fn is_here(home: &Self::Home) -> bool;
+}
+
+/// A plain FIFO through the elements' links.
+struct Fifo<T> {
+    head: *mut T,
+    tail: *mut T,
+}
+
+impl<T: Linked> Fifo<T> {
+    const fn new() -> Self {
+        Self { head: ptr::null_mut(), tail: ptr::null_mut() }
+    }
+
+    /// # Safety
+    /// `Marked`: the caller owns the link of `element`.
+    #[inline]
+    unsafe fn push(&mut self, element: NonNull<T>) {
+        let raw = element.as_ptr();
+        // SAFETY: elements live as long as the queue is used (`Linked`).
+        unsafe { element.as_ref() }.link().next.store(ptr::null_mut(), Ordering::Relaxed);
+        if self.head.is_null() {
+            self.head = raw;
+        } else {
+            // SAFETY: `tail` is an element of this queue when `head` is one.
+            unsafe { &*self.tail }.link().next.store(raw, Ordering::Relaxed);
+        }
+        self.tail = raw;
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<NonNull<T>> {
+        let first = NonNull::new(self.head)?;
+        // SAFETY: `first` is an element of this queue.
+        self.head = unsafe { first.as_ref() }.link().next.load(Ordering::Relaxed);
+        Some(first)
+    }
+
+    fn tail(&self) -> Option<NonNull<T>> {
+        if self.head.is_null() { None } else { NonNull::new(self.tail) }
+    }
+}
+
+#[cfg(any(feature = "std", loom))]
+mod flavour {
+    use super::*;
+    use crate::sync::Local;
+
+    /// The queue of one loop.
+    pub(crate) struct Wakes<T> {
+        near: Local<Fifo<T>>,
+        far: AtomicPtr<T>,
+        asleep: AtomicBool,
+    }
+
+    // SAFETY: `near` is used by the loop's thread alone (`push` asks `here`, the rest are unsafe and say so); the
+    // other fields are atomic. Elements are shared between threads by design, hence `T: Sync`.
+    unsafe impl<T: Sync> Sync for Wakes<T> {}
+    // SAFETY: nothing in it belongs to a thread.
+    unsafe impl<T: Sync> Send for Wakes<T> {}
+
+    impl<T: Linked> Wakes<T> {
+        crate::sync::const_fn! {
+            pub(crate) const fn new() -> Self {
+                Self {
+                    near: Local::new(Fifo::new()),
+                    far: AtomicPtr::new(ptr::null_mut()),
+                    asleep: AtomicBool::new(false),
+                }
+            }
+        }
+
+        /// Marks `element` as queued. False: it was marked already, so it will be popped.
+        #[inline]
+        pub(crate) fn mark(element: &T) -> bool {
+            // AcqRel: release what the waker wrote to the `pop` that clears the mark (`Seen`); acquire what the
+            // clearing `pop` and the element's owner wrote before.
+            !element.link().queued.swap(true, Ordering::AcqRel)
+        }
+
+        /// Pushes `element` to its home, unless it is queued already. A home that is returned wants an unpark.
+        #[inline]
+        pub(crate) fn push(element: &'static T) -> Option<&'static T::Home> {
+            // SAFETY: `Marked`, in the same breath.
+            if Self::mark(element) { unsafe { Self::push_marked(element) } } else { None }
+        }
+
+        /// Pushes an element whose mark the caller has set. A home that is returned wants an unpark.
+        ///
+        /// # Safety
+        /// `Marked`.
+        #[inline]
+        pub(crate) unsafe fn push_marked(element: &'static T) -> Option<&'static T::Home> {
+            let home = element.home();
+            if T::is_here(home) {
+                // SAFETY: `OwnThread`, as `is_here` says; `push` calls nothing; `Marked`.
+                unsafe { T::wakes(home).near.with(|fifo| fifo.push(NonNull::from(element))) };
+                return None;
+            }
+            T::wakes(home).push_far(element).then_some(home)
+        }
+
+        /// True when the loop may be asleep and nobody else has been told to end that.
+        #[cold]
+        fn push_far(&self, element: &'static T) -> bool {
+            let raw = ptr::from_ref(element).cast_mut();
+            let mut top = self.far.load(Ordering::Relaxed);
+            loop {
+                element.link().next.store(top, Ordering::Relaxed);
+                // SeqCst, with the load of `asleep` below and the two in `idle`: `Told`. It also releases the link.
+                match self.far.compare_exchange_weak(top, raw, Ordering::SeqCst, Ordering::Relaxed) {
+                    Ok(_) => break,
+                    Err(now) => top = now,
+                }
+            }
+            self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst)
+        }
+
+        /// Takes in what other threads have pushed, and says which element is the last in line.
+        ///
+        /// # Safety
+        /// Only by the loop that pops, on its thread (`OwnThread`).
+        #[inline]
+        pub(crate) unsafe fn batch(&self) -> Option<NonNull<T>> {
+            if !self.far.load(Ordering::Relaxed).is_null() {
+                // SAFETY: `OwnThread` by the caller's word.
+                unsafe { self.take_far() };
+            }
+            // SAFETY: the same.
+            unsafe { self.near.with(|fifo| fifo.tail()) }
+        }
+
+        #[cold]
+        unsafe fn take_far(&self) {
+            // Acquire: the links and whatever was written before the pushes.
+            let mut newest = self.far.swap(ptr::null_mut(), Ordering::Acquire);
+            let mut oldest = ptr::null_mut();
+            while let Some(element) = NonNull::new(newest) {
+                // SAFETY: pushed elements live on (`Linked`), and are ours now (`Marked`).
+                let next = &unsafe { element.as_ref() }.link().next;
+                newest = next.load(Ordering::Relaxed);
+                next.store(oldest, Ordering::Relaxed);
+                oldest = element.as_ptr();
+            }
+            while let Some(element) = NonNull::new(oldest) {
+                // SAFETY: as above; `OwnThread` by the caller's word.
+                unsafe {
+                    oldest = element.as_ref().link().next.load(Ordering::Relaxed);
+                    self.near.with(|fifo| fifo.push(element));
+                }
+            }
+        }
+
+        /// Takes the first in line: `look` sees it while its mark is still set, then the mark is cleared and from there
+        /// on a wake pushes it again.
+        ///
+        /// # Safety
+        /// Only by the loop that pops, on its thread (`OwnThread`).
+        #[inline]
+        pub(crate) unsafe fn pop<R>(&self, look: impl FnOnce(&T) -> R) -> Option<(NonNull<T>, R)> {
+            // SAFETY: `OwnThread` by the caller's word.
+            let first = unsafe { self.near.with(Fifo::pop) }?;
+            // SAFETY: elements live as long as the queue is used (`Linked`).
+            let element = unsafe { first.as_ref() };
+            let seen = look(element);
+            // AcqRel: `Seen` -- take in what a waker wrote before it found the mark set; hand on what we wrote.
+            element.link().queued.swap(false, Ordering::AcqRel);
+            Some((first, seen))
+        }
+
+        /// True when nothing is queued; from then until `awake`, the first remote push asks for an unpark.
+        ///
+        /// # Safety
+        /// Only by the loop that pops, on its thread (`OwnThread`).
+        #[inline]
+        pub(crate) unsafe fn idle(&self) -> bool {
+            // SAFETY: `OwnThread` by the caller's word.
+            if !unsafe { self.near.with(|fifo| fifo.head.is_null()) } {
+                return false;
+            }
+            // `Told`: raise the flag, then look. SeqCst on both, as in `push_far`.
+            self.asleep.swap(true, Ordering::SeqCst);
+            if self.far.load(Ordering::SeqCst).is_null() {
+                return true;
+            }
+            self.asleep.store(false, Ordering::Relaxed);
+            false
+        }
+
+        /// Ends the time in which pushes ask for an unpark.
+        #[inline]
+        pub(crate) fn awake(&self) {
+            self.asleep.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(not(any(feature = "std", loom)))]
+mod flavour {
+    use super::*;
+    use core::cell::UnsafeCell;
+
+    /// The queue of one loop. Touched inside a critical section only, and never twice at a time.
+    pub(crate) struct Wakes<T>(UnsafeCell<Line<T>>);
+
+    struct Line<T> {
+        fifo: Fifo<T>,
+        asleep: bool,
+    }
+
+    // SAFETY: reached inside a critical section only; the elements may be reached from any context (`T: Sync`).
+    unsafe impl<T: Sync> Sync for Wakes<T> {}
+
+    impl<T: Linked> Wakes<T> {
+        pub(crate) const fn new() -> Self {
+            Self(UnsafeCell::new(Line { fifo: Fifo::new(), asleep: false }))
+        }
+
+        #[inline]
+        fn with<R>(&self, f: impl FnOnce(&mut Line<T>) -> R) -> R {
+            // SAFETY: inside a critical section; no `f` below comes back here.
+            critical_section::with(|_| f(unsafe { &mut *self.0.get() }))
+        }
+
+        /// Marks `element` as queued. False: it was marked already, so it will be popped.
+        #[inline]
+        pub(crate) fn mark(element: &T) -> bool {
+            critical_section::with(|_| Self::mark_within(element))
+        }
+
+        /// Relaxed: the critical section around it orders it.
+        #[inline]
+        fn mark_within(element: &T) -> bool {
+            let queued = &element.link().queued;
+            let free = !queued.load(Ordering::Relaxed);
+            queued.store(true, Ordering::Relaxed);
+            free
+        }
+
+        /// Pushes `element` to its home, unless it is queued already. A home that is returned wants an unpark.
+        #[inline]
+        pub(crate) fn push(element: &'static T) -> Option<&'static T::Home> {
+            critical_section::with(|_| {
+                // SAFETY: `Marked`, in the same critical section.
+                if Self::mark_within(element) { unsafe { Self::push_within(element) } } else { None }
+            })
+        }
+
+        /// Pushes an element whose mark the caller has set. A home that is returned wants an unpark.
+        ///
+        /// # Safety
+        /// `Marked`.
+        #[inline]
+        pub(crate) unsafe fn push_marked(element: &'static T) -> Option<&'static T::Home> {
+            // SAFETY: `Marked` by the caller's word.
+            critical_section::with(|_| unsafe { Self::push_within(element) })
+        }
+
+        /// # Safety
+        /// `Marked`, and inside a critical section.
+        #[inline]
+        unsafe fn push_within(element: &'static T) -> Option<&'static T::Home> {
+            let home = element.home();
+            // SAFETY: inside a critical section by the caller's word, and nothing below comes back here.
+            let line = unsafe { &mut *T::wakes(home).0.get() };
+            // SAFETY: `Marked` by the caller's word.
+            unsafe { line.fifo.push(NonNull::from(element)) };
+            core::mem::replace(&mut line.asleep, false).then_some(home)
+        }
+
+        /// Which element is the last in line.
+        ///
+        /// # Safety
+        /// Only by the loop that pops.
+        #[inline]
+        pub(crate) unsafe fn batch(&self) -> Option<NonNull<T>> {
+            self.with(|line| line.fifo.tail())
+        }
+
+        /// Takes the first in line: `look` sees it while its mark is still set, then the mark is cleared and from there
+        /// on a wake pushes it again.
+        ///
+        /// # Safety
+        /// Only by the loop that pops; `look` does not touch the queue.
+        #[inline]
+        pub(crate) unsafe fn pop<R>(&self, look: impl FnOnce(&T) -> R) -> Option<(NonNull<T>, R)> {
+            self.with(|line| {
+                let first = line.fifo.pop()?;
+                // SAFETY: elements live as long as the queue is used (`Linked`).
+                let element = unsafe { first.as_ref() };
+                let seen = look(element);
+                // `Seen`: in a critical section, as a waker's look at the mark is.
+                element.link().queued.store(false, Ordering::Relaxed);
+                Some((first, seen))
+            })
+        }
+
+        /// True when nothing is queued; from then until `awake`, the first push asks for an unpark.
+        ///
+        /// # Safety
+        /// Only by the loop that pops.
+        #[inline]
+        pub(crate) unsafe fn idle(&self) -> bool {
+            // `Told`, in one critical section.
+            self.with(|line| {
+                line.asleep = line.fifo.head.is_null();
+                line.asleep
+            })
+        }
+
+        /// Ends the time in which pushes ask for an unpark.
+        #[inline]
+        pub(crate) fn awake(&self) {
+            self.with(|line| line.asleep = false);
+        }
+    }
+}
+
+pub(crate) use flavour::Wakes;

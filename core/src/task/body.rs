@@ -1,0 +1,307 @@
+#![allow(unsafe_code)] // a future and its output share one place, behind an erased type
+//! `Body`: the future of a task and then, in the same place, its output.
+//!
+//! The loop sees a [`Header`] and a table of functions; only the handle knows the output's type. A body is freed when
+//! its task has ended *and* its handle is gone, by whichever comes last.
+//!
+//! Invariants:
+//! - `Stage`: the slot's flags say what the place holds: `ALIVE` a future, `OUTPUT` an output, neither: nothing.
+//!   A stage is left *before* what it held is dropped, so a panic in that drop leaves nothing to be dropped twice.
+//! - `Pinned`: a body does not move from `start` until it is freed.
+//! - `OwnerOnly`: see `slot`.
+
+use super::StoredWaker;
+use super::slot::Slot;
+use core::cell::{Cell, UnsafeCell};
+use core::future::Future;
+use core::mem::ManuallyDrop;
+use core::pin::Pin;
+use core::ptr::{self, NonNull};
+use core::task::{Context, Poll};
+
+/// What the loop knows of a body.
+pub(crate) struct Header {
+    vtable: &'static VTable,
+    /// Who waits for the end.
+    join: UnsafeCell<StoredWaker>,
+    /// Neighbours among the live tasks of the loop, in order of creation.
+    prev: Cell<*const Header>,
+    next: Cell<*const Header>,
+    slot: Cell<*const Slot>,
+}
+
+struct VTable {
+    /// Polls the future; true when it has ended and its output is in its place.
+    poll: unsafe fn(NonNull<Header>, &'static Slot, &mut Context<'_>) -> bool,
+    drop_future: unsafe fn(NonNull<Header>),
+    /// Moves the output to a place for it, or drops it where that is null.
+    output: unsafe fn(NonNull<Header>, *mut ()),
+    /// Gives the storage back.
+    free: unsafe fn(NonNull<Header>),
+    name: unsafe fn(NonNull<Header>) -> Option<&'static str>,
+}
+
+/// A future, then its output, with the header in front.
+#[repr(C)]
+pub(crate) struct Body<F: Future, N> {
+    header: Header,
+    stage: UnsafeCell<Stage<F>>,
+    name: N,
+}
+
+union Stage<F: Future> {
+    future: ManuallyDrop<F>,
+    output: ManuallyDrop<F::Output>,
+}
+
+/// The name of a task, or that it has none: then it takes no room.
+pub(crate) trait Name {
+    fn name(&self) -> Option<&'static str>;
+}
+
+impl Name for () {
+    fn name(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+impl Name for &'static str {
+    fn name(&self) -> Option<&'static str> {
+        Some(self)
+    }
+}
+
+impl<F: Future, N: Name> Body<F, N> {
+    /// A body whose storage `free` gives back.
+    pub(crate) fn new(future: F, name: N, free: Free) -> Self {
+        let vtable = match free {
+            Free::Nothing => &Self::VTABLE_NOTHING,
+            #[cfg(feature = "alloc")]
+            Free::Heap => &Self::VTABLE_HEAP,
+            Free::Pool => &Self::VTABLE_POOL,
+        };
+        Self {
+            header: Header {
+                vtable,
+                join: UnsafeCell::new(StoredWaker::NONE),
+                prev: Cell::new(ptr::null()),
+                next: Cell::new(ptr::null()),
+                slot: Cell::new(ptr::null()),
+            },
+            stage: UnsafeCell::new(Stage { future: ManuallyDrop::new(future) }),
+            name,
+        }
+    }
+
+    const VTABLE_NOTHING: VTable = Self::vtable(|_| {});
+    #[cfg(feature = "alloc")]
+    const VTABLE_HEAP: VTable = Self::vtable(|header| {
+        // SAFETY: such a body was boxed as exactly this type, and is freed once.
+        let body = unsafe { alloc::boxed::Box::from_raw(header.cast::<Self>().as_ptr()) };
+        body.header.slot().owner().give_back(body.header.slot());
+    });
+    const VTABLE_POOL: VTable = Self::vtable(|header| {
+        // SAFETY: such a body stands in a place of a pool, and is freed once; then nobody looks at it again.
+        unsafe {
+            let slot = header.as_ref().slot();
+            header.cast::<Self>().drop_in_place();
+            super::pool::give_back(slot);
+        }
+    });
+
+    const fn vtable(free: unsafe fn(NonNull<Header>)) -> VTable {
+        VTable { poll: Self::poll, drop_future: Self::drop_future, output: Self::output, free, name: Self::name }
+    }
+
+    /// # Safety
+    /// (This one and the next four) `header` is that of a body of this very type.
+    #[inline]
+    unsafe fn stage(header: NonNull<Header>) -> *mut Stage<F> {
+        // SAFETY: by the caller's word; `header` is the first field of a `repr(C)` body.
+        unsafe { header.cast::<Self>().as_ref() }.stage.get()
+    }
+
+    unsafe fn poll(header: NonNull<Header>, slot: &'static Slot, cx: &mut Context<'_>) -> bool {
+        // SAFETY: `Stage`: the caller has seen that the slot is alive, so the place holds the future; it is `Pinned`.
+        let future = unsafe { Pin::new_unchecked(&mut *(*Self::stage(header)).future) };
+        let Poll::Ready(output) = future.poll(cx) else { return false };
+        slot.end();
+        // SAFETY: `Stage`: the future is dropped once, its slot no longer alive; then the place is free.
+        unsafe {
+            ManuallyDrop::drop(&mut (*Self::stage(header)).future);
+            (*Self::stage(header)).output = ManuallyDrop::new(output);
+        }
+        slot.set_output();
+        true
+    }
+
+    unsafe fn drop_future(header: NonNull<Header>) {
+        // SAFETY: `Stage`: the caller has just ended the slot, so the future is there and dropped only here.
+        unsafe { ManuallyDrop::drop(&mut (*Self::stage(header)).future) }
+    }
+
+    unsafe fn output(header: NonNull<Header>, to: *mut ()) {
+        // SAFETY: `Stage`: the caller has taken the mark that the output is there; `to` is null or fits an output.
+        unsafe {
+            let output = &mut (*Self::stage(header)).output;
+            if to.is_null() {
+                ManuallyDrop::drop(output);
+            } else {
+                to.cast::<F::Output>().write(ManuallyDrop::take(output));
+            }
+        }
+    }
+
+    unsafe fn name(header: NonNull<Header>) -> Option<&'static str> {
+        // SAFETY: by the caller's word.
+        unsafe { header.cast::<Self>().as_ref() }.name.name()
+    }
+}
+
+/// Where the storage of a body goes when it is done with.
+pub(crate) enum Free {
+    /// It is somebody's frame.
+    Nothing,
+    #[cfg(feature = "alloc")]
+    Heap,
+    Pool,
+}
+
+
+impl Header {
+    /// Notes the slot that the body goes with. Once, before the slot is started.
+    pub(crate) fn set_slot(&self, slot: &'static Slot) {
+        self.slot.set(slot);
+    }
+
+    /// The slot that the body goes with.
+    pub(crate) fn slot(&self) -> &'static Slot {
+        // SAFETY: set before the slot was started; slots are `Immortal`.
+        unsafe { &*self.slot.get() }
+    }
+
+    /// Polls the future; true when the task has ended by this.
+    ///
+    /// # Safety
+    /// (This one and the next four) `OwnerOnly`, and the body was not freed.
+    #[inline]
+    pub(crate) unsafe fn poll(this: NonNull<Self>, slot: &'static Slot, cx: &mut Context<'_>) -> bool {
+        // SAFETY: the table is the body's own.
+        unsafe { (this.as_ref().vtable.poll)(this, slot, cx) }
+    }
+
+    /// Ends the task, if it is alive, by dropping its future.
+    pub(crate) unsafe fn abandon(this: NonNull<Self>, slot: &'static Slot) {
+        if slot.is_alive() {
+            slot.end();
+            // SAFETY: `Stage`: alive until just now, so the future is there; the table is the body's own.
+            unsafe { (this.as_ref().vtable.drop_future)(this) };
+        }
+    }
+
+    /// Takes the output to `to`, which fits it; false if the task ended without one.
+    pub(crate) unsafe fn take_output(this: NonNull<Self>, slot: &'static Slot, to: *mut ()) -> bool {
+        let there = slot.take_output();
+        if there {
+            // SAFETY: `Stage`: the output was marked as there; the table is the body's own.
+            unsafe { (this.as_ref().vtable.output)(this, to) };
+        }
+        there
+    }
+
+    /// Drops the output, if there is one, and frees the body. The task has ended and its handle is gone.
+    pub(crate) unsafe fn free(this: NonNull<Self>, slot: &'static Slot) {
+        // SAFETY: by the caller's word; the table is the body's own. Null: drop the output.
+        unsafe {
+            Self::take_output(this, slot, ptr::null_mut());
+            (this.as_ref().vtable.free)(this);
+        }
+    }
+
+    pub(crate) unsafe fn name(this: NonNull<Self>) -> Option<&'static str> {
+        // SAFETY: by the caller's word; the table is the body's own.
+        unsafe { (this.as_ref().vtable.name)(this) }
+    }
+
+    /// Whoever is waiting for the end of the task, to be woken by the caller.
+    ///
+    /// # Safety
+    /// `OwnerOnly`.
+    pub(crate) unsafe fn take_join(&self) -> StoredWaker {
+        // SAFETY: `OwnerOnly`, and the reference does not leave this line.
+        unsafe { (*self.join.get()).take() }
+    }
+
+    /// Has `waker` woken at the end of the task, in place of the one before it.
+    ///
+    /// # Safety
+    /// `OwnerOnly`.
+    pub(crate) unsafe fn set_join(&self, waker: &core::task::Waker) {
+        // SAFETY: `OwnerOnly`. A foreign waker's clone runs before the reference is made, the drop of the old after.
+        let mut place = unsafe { (*self.join.get()).take() };
+        let old = place.put(waker);
+        // SAFETY: as above.
+        let left = unsafe { core::mem::replace(&mut *self.join.get(), place) };
+        drop((old, left));
+    }
+}
+
+/// The live tasks of a loop in order of creation: a list through their headers.
+pub(crate) struct Live {
+    first: *const Header,
+    last: *const Header,
+}
+
+impl Live {
+    pub(crate) const fn new() -> Self {
+        Self { first: ptr::null(), last: ptr::null() }
+    }
+
+    /// # Safety
+    /// `header` is in no list, stays in place and is removed before it is freed.
+    #[inline]
+    pub(crate) unsafe fn push(&mut self, header: NonNull<Header>) {
+        let raw = header.as_ptr().cast_const();
+        // SAFETY: `header` by the caller's word; `last` is in the list, so neither moved nor freed.
+        unsafe {
+            header.as_ref().prev.set(self.last);
+            header.as_ref().next.set(ptr::null());
+            match self.last.as_ref() {
+                Some(last) => last.next.set(raw),
+                None => self.first = raw,
+            }
+        }
+        self.last = raw;
+    }
+
+    /// # Safety
+    /// `header` is in this list.
+    #[inline]
+    pub(crate) unsafe fn remove(&mut self, header: NonNull<Header>) {
+        // SAFETY: neighbours in a list are neither moved nor freed.
+        unsafe {
+            let (prev, next) = (header.as_ref().prev.get(), header.as_ref().next.get());
+            match prev.as_ref() {
+                Some(prev) => prev.next.set(next),
+                None => self.first = next,
+            }
+            match next.as_ref() {
+                Some(next) => next.prev.set(prev),
+                None => self.last = prev,
+            }
+        }
+    }
+
+    pub(crate) fn first(&self) -> Option<NonNull<Header>> {
+        NonNull::new(self.first.cast_mut())
+    }
+
+    /// The task created next after `header`.
+    ///
+    /// # Safety
+    /// `header` is in this list.
+    pub(crate) unsafe fn after(&self, header: NonNull<Header>) -> Option<NonNull<Header>> {
+        // SAFETY: by the caller's word.
+        NonNull::new(unsafe { header.as_ref() }.next.get().cast_mut())
+    }
+}

@@ -1,0 +1,149 @@
+#![allow(unsafe_code)] // reads an output of the type that the handle remembers
+//! `Task<T>`: the one handle of a task. It owns the outcome; dropping it cancels.
+
+use super::body::Header;
+use super::slot::Slot;
+use core::fmt;
+use core::future::Future;
+use core::marker::PhantomData;
+use core::mem::{ManuallyDrop, MaybeUninit};
+use core::pin::Pin;
+use core::ptr::NonNull;
+use core::task::{Context, Poll};
+
+/// A task that runs on its own, and the right to its outcome. asyncio: `Task`.
+///
+/// Awaiting it gives `Ok` with what the future returned, or [`Cancelled`]. Dropping it cancels the task;
+/// [`detach`](Self::detach) lets it go. It belongs to the thread of its loop.
+///
+/// ```
+/// # corio_sim::run(async {
+/// let task = corio::spawn(async { 7 });
+/// assert_eq!(task.await, Ok(7));
+///
+/// let endless = corio::spawn(std::future::pending::<()>());
+/// endless.cancel();
+/// assert_eq!(endless.await, Err(corio::Cancelled));
+/// # });
+/// ```
+///
+/// # Cancel safety
+/// Awaiting `&mut task` loses nothing when dropped: the task goes on and its outcome stays. Awaiting `task` itself and
+/// dropping that drops the task, which cancels it.
+///
+/// # Panics
+/// A panic in the task's future goes through the loop to whoever runs it; the task counts as cancelled.
+#[must_use = "dropping a task cancels it; await it, or call `.detach()` to let it go"]
+pub struct Task<T> {
+    slot: Option<&'static Slot>,
+    _output: PhantomData<*const T>,
+}
+
+/// The task was cancelled before it could finish. asyncio: `CancelledError`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cancelled;
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the task was cancelled")
+    }
+}
+
+impl core::error::Error for Cancelled {}
+
+impl<T> Task<T> {
+    /// # Safety
+    /// The slot was started with a handle, for a body whose output is `T`, by this thread's loop; there is no other
+    /// handle.
+    pub(crate) unsafe fn new(slot: &'static Slot) -> Self {
+        Self { slot: Some(slot), _output: PhantomData }
+    }
+
+    /// A task that was not even started.
+    pub(crate) fn refused() -> Self {
+        Self { slot: None, _output: PhantomData }
+    }
+
+    /// Asks the task to end: at its next turn its future is dropped instead of polled. False if it has ended already.
+    /// asyncio: `Task.cancel`.
+    ///
+    /// A task cancelled before its first step never runs. One that returns in the very step in which it cancels itself
+    /// has ended first, and keeps its result.
+    pub fn cancel(&self) -> bool {
+        self.slot.is_some_and(Slot::cancel)
+    }
+
+    /// How often the task was asked to end. asyncio: `Task.cancelling`.
+    pub fn cancelling(&self) -> u32 {
+        self.slot.map_or(0, |slot| slot.cancels().into())
+    }
+
+    /// True once the task has returned or was cancelled. asyncio: `Task.done`.
+    pub fn is_done(&self) -> bool {
+        self.slot.is_none_or(|slot| !slot.is_alive())
+    }
+
+    /// Lets the task go: it runs to its end, and what it returns is dropped.
+    pub fn detach(self) {
+        if let Some(slot) = ManuallyDrop::new(self).slot {
+            let_go(slot);
+        }
+    }
+
+    /// The name given at [`spawn_with`](crate::spawn_with). asyncio: `Task.get_name`.
+    pub fn name(&self) -> Option<&'static str> {
+        // SAFETY: the handle is there, so the body is; this is its loop's thread.
+        self.slot.and_then(|slot| unsafe { Header::name(header(slot)) })
+    }
+}
+
+fn header(slot: &Slot) -> NonNull<Header> {
+    // SAFETY: a slot with a handle was started with a body.
+    unsafe { NonNull::new_unchecked(slot.header()) }
+}
+
+/// The handle goes; if the task has ended, its body goes with it.
+fn let_go(slot: &'static Slot) {
+    slot.drop_handle();
+    if !slot.is_alive() {
+        // SAFETY: ended, and its only handle is gone: nobody else comes near the body.
+        unsafe { Header::free(header(slot), slot) };
+    }
+}
+
+impl<T> Future for Task<T> {
+    type Output = Result<T, Cancelled>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let Some(slot) = this.slot else { return Poll::Ready(Err(Cancelled)) };
+        let header = header(slot);
+        if slot.is_alive() {
+            // SAFETY: `OwnerOnly`: a handle is on its loop's thread; the body is there as long as the handle.
+            unsafe { header.as_ref().set_join(cx.waker()) };
+            return Poll::Pending;
+        }
+        let mut output = MaybeUninit::<T>::uninit();
+        // SAFETY: by `new`, the output is a `T`; ended, so the body is ours.
+        let there = unsafe { Header::take_output(header, slot, output.as_mut_ptr().cast()) };
+        this.slot = None;
+        let_go(slot);
+        // SAFETY: written if it was there.
+        Poll::Ready(if there { Ok(unsafe { output.assume_init() }) } else { Err(Cancelled) })
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot {
+            slot.cancel();
+            let_go(slot);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task").field("name", &self.name()).field("done", &self.is_done()).finish()
+    }
+}

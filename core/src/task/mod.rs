@@ -1,0 +1,26 @@
+//! Tasks: the slot that a waker names, the body that holds the future, and the handle that owns its outcome.
+//!
+//! ```text
+//!   Waker ──► Slot { link, flags, owner ──► Ready of its loop, body ──► Header { vtable, join, live } future | output }
+//!             never moves, never freed                                  freed when the task has ended and
+//!             while the process lives                                   its handle is gone
+//! ```
+//!
+//! Because a slot outlives every waker, a waker is nothing but its address: a clone copies it, a drop does nothing,
+//! and a wake that comes too late finds the slot free, or at worst polls the next task in it once for nothing, which
+//! the contract of `Future` allows.
+
+pub(crate) mod body;
+mod handle;
+mod pool;
+pub(crate) mod ready;
+pub(crate) mod slot;
+mod stored;
+pub(crate) mod waker;
+
+#[cfg(feature = "alloc")]
+pub(crate) mod heap;
+
+pub use handle::{Cancelled, Task};
+pub use pool::{PoolFull, TaskPool};
+pub(crate) use stored::StoredWaker;

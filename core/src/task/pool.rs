@@ -1,0 +1,163 @@
+#![allow(unsafe_code)] // puts bodies of many types into places of one size
+//! `TaskPool`: places for tasks in a `static`, for programs without an allocator.
+
+use super::Task;
+use super::body::{Body, Free, Header};
+use super::slot::Slot;
+use crate::sched::current;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use core::cell::UnsafeCell;
+use core::fmt;
+use core::future::Future;
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+
+/// Room for `N` tasks at a time, in a `static`.
+///
+/// `S` says how much room each has: its size and alignment are what counts, not what it is. That a future (and its
+/// output) fits is checked when the program is compiled, so futures without a name, generic ones included, need no
+/// macro and no unstable feature.
+///
+/// ```
+/// use corio::TaskPool;
+/// static BLINKERS: TaskPool<[u64; 8], 2> = TaskPool::new();
+///
+/// async fn blink(led: u8) -> u8 {
+///     corio::yield_now().await;
+///     led
+/// }
+///
+/// # corio_sim::run(async {
+/// let one = BLINKERS.spawn(blink(1)).unwrap();
+/// let two = BLINKERS.spawn(blink(2)).unwrap();
+/// assert!(BLINKERS.spawn(blink(3)).is_err()); // full, and the future comes back
+/// assert_eq!(one.await, Ok(1));
+/// BLINKERS.spawn(blink(3)).unwrap().detach();
+/// # drop(two);
+/// # });
+/// ```
+///
+/// A place is free again when its task has ended and its handle is gone.
+pub struct TaskPool<S, const N: usize> {
+    places: [Place<S>; N],
+}
+
+#[repr(C)]
+struct Place<S> {
+    /// First, so that a slot's address leads here.
+    head: Head,
+    room: UnsafeCell<MaybeUninit<Room<S>>>,
+}
+
+#[repr(C)]
+struct Head {
+    slot: Slot,
+    used: AtomicBool,
+}
+
+/// What a `Body` looks like with a stage of type `S`.
+#[repr(C)]
+struct Room<S> {
+    header: Header,
+    stage: S,
+}
+
+// SAFETY: `room` belongs to whoever has turned `used` to true, and then to the loop whose task is in it.
+unsafe impl<S, const N: usize> Sync for TaskPool<S, N> {}
+
+impl<S, const N: usize> TaskPool<S, N> {
+    crate::sync::const_fn! {
+        /// A pool of free places.
+        pub const fn new() -> Self {
+            Self {
+                places: [const {
+                    Place {
+                        head: Head { slot: Slot::new(), used: AtomicBool::new(false) },
+                        room: UnsafeCell::new(MaybeUninit::uninit()),
+                    }
+                }; N],
+            }
+        }
+    }
+
+    /// Starts a task on the running loop, in a free place of the pool. Its first step is at the end of what is ready.
+    ///
+    /// # Errors
+    /// When all places are taken; the future comes back.
+    ///
+    /// # Panics
+    /// Outside a loop.
+    #[track_caller]
+    pub fn spawn<F: Future + 'static>(&'static self, future: F) -> Result<Task<F::Output>, PoolFull<F>> {
+        const {
+            assert!(
+                size_of::<Body<F, ()>>() <= size_of::<Room<S>>() && align_of::<Body<F, ()>>() <= align_of::<Room<S>>(),
+                "the places of this TaskPool are too small for the future (or its output): make `S` larger"
+            );
+        }
+        let here = current::get("TaskPool::spawn()");
+        if here.is_closing() {
+            return Ok(Task::refused());
+        }
+        for place in &self.places {
+            // Acquire: pairs with the release in `give_back`.
+            if place.head.used.load(Ordering::Relaxed) || place.head.used.swap(true, Ordering::Acquire) {
+                continue;
+            }
+            let body = place.room.get().cast::<Body<F, ()>>();
+            let slot = &place.head.slot;
+            // SAFETY: the place is ours. The body is written before the loop, which is this one, gets to its slot.
+            unsafe {
+                if slot.start(here.ready(), body.cast(), false, true) {
+                    body.write(Body::new(future, (), Free::Pool));
+                    let header = NonNull::new_unchecked(body.cast::<Header>());
+                    header.as_ref().set_slot(slot);
+                    here.adopt(header);
+                    return Ok(Task::new(slot));
+                }
+            }
+            // A stale wake holds the slot.
+            place.head.used.store(false, Ordering::Release);
+        }
+        Err(PoolFull(future))
+    }
+}
+
+impl<S, const N: usize> Default for TaskPool<S, N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S, const N: usize> fmt::Debug for TaskPool<S, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let used = self.places.iter().filter(|place| place.head.used.load(Ordering::Relaxed)).count();
+        f.debug_struct("TaskPool").field("places", &N).field("used", &used).finish()
+    }
+}
+
+/// # Safety
+/// `slot` is that of a place in a pool, whose body was dropped.
+pub(super) unsafe fn give_back(slot: &'static Slot) {
+    let head = core::ptr::from_ref(slot).cast::<Head>();
+    // SAFETY: by the caller's word; the slot is the first field of its head. Release: whoever takes the place next
+    // finds it as we left it.
+    unsafe { &*head }.used.store(false, Ordering::Release);
+}
+
+/// All places of a [`TaskPool`] are taken. The future that was to be spawned comes back.
+pub struct PoolFull<F>(pub F);
+
+impl<F> fmt::Debug for PoolFull<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PoolFull")
+    }
+}
+
+impl<F> fmt::Display for PoolFull<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no free place in the task pool")
+    }
+}
+
+impl<F> core::error::Error for PoolFull<F> {}

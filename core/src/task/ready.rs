@@ -1,0 +1,167 @@
+#![allow(unsafe_code)] // erases the type of the reactor's unparker
+//! `Ready`: the part of a loop that wakers reach, from anywhere and at any time: its queue and its unparker.
+//!
+//! Like a slot it is `Immortal`: a loop that ends gives it back to be used by a later loop, never to the allocator. So
+//! a stale waker always has somewhere to push.
+
+use super::slot::Slot;
+use crate::Unpark;
+use crate::sync::atomic::{AtomicPtr, Ordering};
+use crate::sync::{Short, Wakes};
+use core::mem::MaybeUninit;
+use core::ptr::{self, NonNull};
+
+/// The queue of one loop and the handle that ends its sleep.
+pub(crate) struct Ready {
+    wakes: Wakes<Slot>,
+    vtable: AtomicPtr<VTable>,
+    unparker: Short<Option<Erased>>,
+    #[cfg(feature = "alloc")]
+    slots: super::heap::Slots,
+}
+
+impl Ready {
+    crate::sync::const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self {
+                wakes: Wakes::new(),
+                vtable: AtomicPtr::new(ptr::null_mut()),
+                unparker: Short::new(None),
+                #[cfg(feature = "alloc")]
+                slots: super::heap::Slots::new(),
+            }
+        }
+    }
+
+    /// Starts a task in one of the loop's slots.
+    ///
+    /// # Safety
+    /// `OwnThread` (see `sync::Local`); `start` is given free slots of this loop until it has taken one into use.
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn start(&'static self, start: impl FnMut(&'static Slot) -> bool) -> &'static Slot {
+        // SAFETY: by the caller's word.
+        unsafe { self.slots.start(start) }
+    }
+
+    /// Takes back a slot that came from `start`.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn give_back(&self, slot: &'static Slot) {
+        self.slots.give_back(slot, self.is_here());
+    }
+
+    /// The queue itself, for the loop that pops.
+    #[inline]
+    pub(crate) fn wakes(&self) -> &Wakes<Slot> {
+        &self.wakes
+    }
+
+    /// True on the thread that runs this loop, while it runs. (Never on bare metal: see `sync::here`.)
+    #[inline]
+    pub(crate) fn is_here(&self) -> bool {
+        crate::sync::here::is(ptr::from_ref(self).cast())
+    }
+
+    /// Lets `unparker` end the sleep of the loop.
+    pub(crate) fn set_unparker<U: Unpark + Clone + Send + Sync + 'static>(&self, unparker: U) {
+        const { assert!(size_of::<U>() <= size_of::<Words>() && align_of::<U>() <= align_of::<Words>()) };
+        if size_of::<U>() == 0 {
+            // One value is kept for good, so that one may always be conjured from nowhere.
+            core::mem::forget(unparker);
+        } else {
+            let erased = Erased::new(unparker);
+            let old = self.unparker.with(|place| place.replace(erased));
+            drop(old);
+        }
+        // Release: the place is filled before anyone looks there.
+        self.vtable.store(ptr::from_ref(VTable::of::<U>()).cast_mut(), Ordering::Release);
+    }
+
+    /// From now on there is nothing to unpark.
+    pub(crate) fn clear_unparker(&self) {
+        self.vtable.store(ptr::null_mut(), Ordering::Relaxed);
+        let old = self.unparker.with(Option::take);
+        drop(old); // outside of the lock: it may free memory or close a descriptor
+    }
+
+    /// Ends the sleep of the loop.
+    #[cold]
+    pub(crate) fn unpark(&self) {
+        // Acquire: pairs with the release in `set_unparker`.
+        let vtable = self.vtable.load(Ordering::Acquire);
+        // SAFETY: null or one of the constants of `VTable::of`.
+        let Some(vtable) = (unsafe { vtable.as_ref() }) else { return };
+        if vtable.size == 0 {
+            // SAFETY: a value of no size, one of which was forgotten in `set_unparker`, is anywhere.
+            unsafe { (vtable.unpark)(NonNull::<Words>::dangling().cast().as_ptr()) };
+        } else if let Some(copy) = self.unparker.with(|place| place.clone()) {
+            // The copy, not the original: the loop may end meanwhile, and an unpark runs under no lock of ours.
+            copy.unpark();
+        }
+    }
+}
+
+type Words = [usize; 2];
+
+struct VTable {
+    size: usize,
+    clone: unsafe fn(*const (), *mut ()),
+    unpark: unsafe fn(*const ()),
+    drop: unsafe fn(*mut ()),
+}
+
+impl VTable {
+    fn of<U: Unpark + Clone + Send + Sync + 'static>() -> &'static Self {
+        struct For<U>(U);
+        impl<U: Unpark + Clone> For<U> {
+            const VTABLE: VTable = VTable {
+                size: size_of::<U>(),
+                // SAFETY: `Erased` calls these with its own words, which hold a `U`; `to` has room for one.
+                clone: |from, to| unsafe { to.cast::<U>().write((*from.cast::<U>()).clone()) },
+                // SAFETY: as above.
+                unpark: |it| unsafe { (*it.cast::<U>()).unpark() },
+                // SAFETY: as above, and once only.
+                drop: |it| unsafe { it.cast::<U>().drop_in_place() },
+            };
+        }
+        &For::<U>::VTABLE
+    }
+}
+
+/// An unparker of some type, in two words.
+struct Erased {
+    words: MaybeUninit<Words>,
+    vtable: &'static VTable,
+}
+
+// SAFETY: made from types that are `Send` and `Sync` only.
+unsafe impl Send for Erased {}
+
+impl Erased {
+    fn new<U: Unpark + Clone + Send + Sync + 'static>(unparker: U) -> Self {
+        let mut words = MaybeUninit::<Words>::uninit();
+        // SAFETY: `set_unparker` has checked that it fits.
+        unsafe { words.as_mut_ptr().cast::<U>().write(unparker) };
+        Self { words, vtable: VTable::of::<U>() }
+    }
+
+    fn unpark(&self) {
+        // SAFETY: the words hold what the table is for.
+        unsafe { (self.vtable.unpark)(self.words.as_ptr().cast()) }
+    }
+}
+
+impl Clone for Erased {
+    fn clone(&self) -> Self {
+        let mut words = MaybeUninit::<Words>::uninit();
+        // SAFETY: the words hold what the table is for.
+        unsafe { (self.vtable.clone)(self.words.as_ptr().cast(), words.as_mut_ptr().cast()) };
+        Self { words, vtable: self.vtable }
+    }
+}
+
+impl Drop for Erased {
+    fn drop(&mut self) {
+        // SAFETY: the words hold what the table is for, and are not used again.
+        unsafe { (self.vtable.drop)(self.words.as_mut_ptr().cast()) }
+    }
+}

@@ -1,0 +1,245 @@
+#![allow(unsafe_code)] // shares cells between threads under the invariants below
+//! `Slot`: what never moves and is never given back while the process lives. A waker is its address.
+//!
+//! Invariants:
+//! - `Immortal`: a slot that a waker was made for lives as long as the process. It is in a leaked block of a loop, in a
+//!   `static`, or in the frame of a `run_all` that does not return.
+//! - `OwnerOnly`: `body` is touched only by the loop that owns the slot, on its thread, or while the mark of the link
+//!   is held by whoever is taking the slot into use.
+//! - `Claimed`: a slot is taken into use by setting the mark of its link, as a wake does. So a stale wake on its way to
+//!   the old owner's queue keeps the slot out of use until that queue has popped it, and a slot never belongs to two
+//!   loops.
+
+use super::body::Header;
+use super::ready::Ready;
+use crate::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
+use crate::sync::{Link, Linked, Wakes};
+use core::cell::Cell;
+use core::ptr;
+
+/// A task lives in the slot: a wake makes it ready.
+const ALIVE: u8 = 1 << 0;
+/// The body is a `Pin<&mut dyn Future>` of a `run_all`, not a `Header`.
+const BORROWED: u8 = 1 << 1;
+/// The task was cancelled; its next step drops the future instead of polling it.
+const CANCEL: u8 = 1 << 2;
+/// A `Task` handle exists.
+const HANDLE: u8 = 1 << 3;
+/// The task ended and its output is in the body.
+const OUTPUT: u8 = 1 << 4;
+
+/// The task was left over when its loop began to close.
+const LEFTOVER: u8 = 1 << 5;
+
+/// The place of a task in its loop.
+pub(crate) struct Slot {
+    link: Link<Slot>,
+    owner: AtomicPtr<Ready>,
+    body: Cell<*mut ()>,
+    flags: AtomicU8,
+    /// How often the task was cancelled.
+    cancels: Cell<u8>,
+}
+
+// SAFETY: `body` and `cancels` are touched under `OwnerOnly`; the rest is atomic.
+unsafe impl Sync for Slot {}
+
+// SAFETY: always the same field; slots are `Immortal`.
+unsafe impl Linked for Slot {
+    type Home = Ready;
+
+    #[inline]
+    fn link(&self) -> &Link<Self> {
+        &self.link
+    }
+
+    #[inline]
+    fn home(&self) -> &'static Ready {
+        self.owner()
+    }
+
+    #[inline]
+    fn wakes(home: &Ready) -> &Wakes<Self> {
+        home.wakes()
+    }
+
+    #[inline]
+    fn is_here(home: &Ready) -> bool {
+        home.is_here()
+    }
+}
+
+/// What a popped slot asks of its loop.
+#[derive(Clone, Copy)]
+pub(crate) enum Step {
+    /// Nothing: the task ended before this wake arrived.
+    Nothing,
+    /// Poll the future that a `run_all` lent.
+    PollBorrowed,
+    /// Poll the future in the body.
+    Poll,
+    /// Drop the future: the task was cancelled.
+    Cancel,
+}
+
+impl Slot {
+    crate::sync::const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self {
+                link: Link::new(),
+                owner: AtomicPtr::new(ptr::null_mut()),
+                body: Cell::new(ptr::null_mut()),
+                flags: AtomicU8::new(0),
+                cancels: Cell::new(0),
+            }
+        }
+    }
+
+    /// Makes the task ready. From any thread or interrupt, at any time.
+    #[inline]
+    pub(crate) fn wake(&'static self) {
+        // A stale wake stops here. That it may miss a task which another thread is just putting in the slot does no
+        // harm: nobody can hold a waker of that task yet, and its first step is queued by whoever puts it there.
+        if self.flags.load(Ordering::Relaxed) & ALIVE != 0 {
+            self.push();
+        }
+    }
+
+    #[inline]
+    fn push(&'static self) {
+        if let Some(home) = Wakes::push(self) {
+            home.unpark();
+        }
+    }
+
+    /// The queue of the loop that owns this slot.
+    #[inline]
+    pub(crate) fn owner(&self) -> &'static Ready {
+        // SAFETY: set before the slot was first queued, to a `Ready` that is `Immortal` as its slots are; the mark of
+        // the link orders it (`Claimed`).
+        unsafe { &*self.owner.load(Ordering::Relaxed) }
+    }
+
+    /// Takes a free slot into use and queues its first step. False: a stale wake holds it, try another.
+    ///
+    /// # Safety
+    /// The slot is free, the caller is the loop that shall own it, on its thread. `body` is what `step` will be told
+    /// of: a pinned `Header`, or for `borrowed` a `Pin<&mut dyn Future>`, good until the task ends.
+    pub(crate) unsafe fn start(&'static self, owner: &'static Ready, body: *mut (), borrowed: bool, handle: bool) -> bool {
+        if !Wakes::mark(self) {
+            return false;
+        }
+        self.owner.store(ptr::from_ref(owner).cast_mut(), Ordering::Relaxed);
+        self.body.set(body);
+        self.cancels.set(0);
+        let kind = if borrowed { BORROWED } else { 0 } | if handle { HANDLE } else { 0 };
+        self.flags.store(ALIVE | kind, Ordering::Relaxed);
+        // SAFETY: `Marked`, above.
+        if let Some(home) = unsafe { Wakes::push_marked(self) } {
+            home.unpark();
+        }
+        true
+    }
+
+    /// What to do with a slot that `pop` has found. Called while the mark is still set.
+    #[inline]
+    pub(crate) fn step(&self) -> Step {
+        let flags = self.flags.load(Ordering::Relaxed);
+        if flags & ALIVE == 0 {
+            Step::Nothing
+        } else if flags & CANCEL != 0 {
+            Step::Cancel
+        } else if flags & BORROWED != 0 {
+            Step::PollBorrowed
+        } else {
+            Step::Poll
+        }
+    }
+
+    /// The body, as it was given to `start`.
+    #[inline]
+    pub(crate) fn body(&self) -> *mut () {
+        self.body.get()
+    }
+
+    /// The header of a body that is not borrowed.
+    #[inline]
+    pub(crate) fn header(&self) -> *mut Header {
+        self.body.get().cast()
+    }
+
+    /// The task ends here: wakes do nothing from now on, and a request to cancel is settled.
+    #[inline]
+    pub(crate) fn end(&self) {
+        self.change(0, ALIVE | CANCEL);
+    }
+
+    /// The output is in the body.
+    #[inline]
+    pub(crate) fn set_output(&self) {
+        self.change(OUTPUT, 0);
+    }
+
+    /// Takes the mark that the output is in the body.
+    pub(crate) fn take_output(&self) -> bool {
+        let had = self.flags.load(Ordering::Relaxed) & OUTPUT != 0;
+        self.change(0, OUTPUT);
+        had
+    }
+
+    pub(crate) fn has_handle(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & HANDLE != 0
+    }
+
+    pub(crate) fn drop_handle(&self) {
+        self.change(0, HANDLE);
+    }
+
+    /// Marks the task as left over.
+    pub(crate) fn set_leftover(&self) {
+        self.change(LEFTOVER, 0);
+    }
+
+    pub(crate) fn is_leftover(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & LEFTOVER != 0
+    }
+
+    /// For a free slot: the next free one.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn set_next_free(&self, next: *mut ()) {
+        self.body.set(next);
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & ALIVE != 0
+    }
+
+    /// Asks the task to end at its next step. False: it has ended already.
+    pub(crate) fn cancel(&'static self) -> bool {
+        if !self.is_alive() {
+            return false;
+        }
+        self.cancels.set(self.cancels.get().saturating_add(1));
+        self.change(CANCEL, 0);
+        self.push();
+        true
+    }
+
+    /// How often the task was cancelled.
+    pub(crate) fn cancels(&self) -> u8 {
+        self.cancels.get()
+    }
+
+    /// True when the next step will drop the task's future: whatever it waits for need not be given to it. May be
+    /// asked from any thread; the answer may be out of date then.
+    #[inline]
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & (ALIVE | CANCEL) == ALIVE | CANCEL
+    }
+
+    /// Only the owner changes flags (`OwnerOnly`), others just read: no read-modify-write is needed.
+    #[inline]
+    fn change(&self, set: u8, clear: u8) {
+        self.flags.store(self.flags.load(Ordering::Relaxed) & !clear | set, Ordering::Relaxed);
+    }
+}

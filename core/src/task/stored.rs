@@ -1,0 +1,190 @@
+#![allow(unsafe_code)] // packs a slot's address or a box into one word
+//! `StoredWaker`: a waker put aside until something happens.
+//!
+//! Nearly all are our own, and of those only the slot matters: one word, nothing to clone or drop, and a wake that is a
+//! direct call. A foreign waker is boxed where there is an allocator, and kept as it is where there is none.
+
+use super::slot::Slot;
+use super::waker;
+use core::task::Waker;
+
+#[cfg(feature = "alloc")]
+mod flavour {
+    use super::*;
+    use alloc::boxed::Box;
+    use core::ptr;
+
+    /// A waker put aside, or none. One word.
+    ///
+    /// Invariant `Tagged`: the word is 0, the address of a slot, or that of a `Box<Waker>` with the lowest bit set.
+    pub(crate) struct StoredWaker(usize);
+
+    const FOREIGN: usize = 1;
+
+    impl StoredWaker {
+        pub(crate) const NONE: Self = Self(0);
+
+        #[inline]
+        pub(crate) fn of(waker: &Waker) -> Self {
+            match waker::slot(waker) {
+                Some(slot) => Self(ptr::from_ref(slot).expose_provenance()),
+                None => Self::foreign(waker.clone()),
+            }
+        }
+
+        #[cold]
+        fn foreign(waker: Waker) -> Self {
+            Self(Box::into_raw(Box::new(waker)).expose_provenance() | FOREIGN)
+        }
+
+        /// True when a wake would do what `waker`'s does.
+        #[inline]
+        pub(crate) fn will_wake(&self, waker: &Waker) -> bool {
+            if self.0 & FOREIGN == 0 {
+                waker::slot(waker).is_some_and(|slot| ptr::from_ref(slot).addr() == self.0)
+            } else {
+                // SAFETY: `Tagged`.
+                unsafe { &*self.boxed() }.will_wake(waker)
+            }
+        }
+
+        #[inline]
+        pub(crate) fn is_none(&self) -> bool {
+            self.0 == 0
+        }
+
+        /// Wakes, if there is one.
+        #[inline]
+        pub(crate) fn wake(self) {
+            if self.0 & FOREIGN != 0 {
+                return self.wake_foreign();
+            }
+            if let Some(slot) = self.slot() {
+                slot.wake();
+            }
+        }
+
+        #[cold]
+        fn wake_foreign(self) {
+            let boxed = self.boxed();
+            core::mem::forget(self);
+            // SAFETY: `Tagged`; the word was forgotten, so this is the only owner.
+            unsafe { Box::from_raw(boxed) }.wake();
+        }
+
+        /// True when it is ours and its task is about to drop what it waits with.
+        #[inline]
+        pub(crate) fn is_leaving(&self) -> bool {
+            self.0 & FOREIGN == 0 && self.slot().is_some_and(Slot::is_leaving)
+        }
+
+        #[inline]
+        fn slot(&self) -> Option<&'static Slot> {
+            // SAFETY: `Tagged`, and the callers have looked at the tag; slots are `Immortal`.
+            unsafe { ptr::with_exposed_provenance::<Slot>(self.0).as_ref() }
+        }
+
+        fn boxed(&self) -> *mut Waker {
+            ptr::with_exposed_provenance_mut(self.0 & !FOREIGN)
+        }
+
+        /// The word itself, to be kept in an atomic; `from_word` takes it back.
+        pub(crate) fn into_word(self) -> usize {
+            let word = self.0;
+            core::mem::forget(self);
+            word
+        }
+
+        /// # Safety
+        /// `word` came from `into_word`, and no other `StoredWaker` is made of it.
+        pub(crate) unsafe fn from_word(word: usize) -> Self {
+            Self(word)
+        }
+
+        /// As a waker of the standard kind.
+        pub(crate) fn into_waker(self) -> Option<Waker> {
+            if self.0 & FOREIGN == 0 {
+                return self.slot().map(|slot| core::mem::ManuallyDrop::into_inner(waker::of(slot)));
+            }
+            let boxed = self.boxed();
+            core::mem::forget(self);
+            // SAFETY: `Tagged`; the word was forgotten, so this is the only owner.
+            Some(*unsafe { Box::from_raw(boxed) })
+        }
+    }
+
+    impl Drop for StoredWaker {
+        #[inline]
+        fn drop(&mut self) {
+            if self.0 & FOREIGN != 0 {
+                // SAFETY: `Tagged`, and this is its only owner.
+                drop(unsafe { Box::from_raw(self.boxed()) });
+            }
+        }
+    }
+}
+
+#[cfg(not(feature = "alloc"))]
+mod flavour {
+    use super::*;
+
+    /// A waker put aside, or none. Two words.
+    pub(crate) struct StoredWaker(Option<Waker>);
+
+    impl StoredWaker {
+        pub(crate) const NONE: Self = Self(None);
+
+        #[inline]
+        pub(crate) fn of(waker: &Waker) -> Self {
+            Self(Some(waker.clone()))
+        }
+
+        /// True when a wake would do what `waker`'s does.
+        #[inline]
+        pub(crate) fn will_wake(&self, waker: &Waker) -> bool {
+            self.0.as_ref().is_some_and(|stored| stored.will_wake(waker))
+        }
+
+        #[inline]
+        pub(crate) fn is_none(&self) -> bool {
+            self.0.is_none()
+        }
+
+        /// Wakes, if there is one.
+        #[inline]
+        pub(crate) fn wake(self) {
+            if let Some(waker) = self.0 {
+                waker.wake();
+            }
+        }
+
+        /// True when it is ours and its task is about to drop what it waits with.
+        #[inline]
+        pub(crate) fn is_leaving(&self) -> bool {
+            self.0.as_ref().and_then(waker::slot).is_some_and(Slot::is_leaving)
+        }
+
+        /// As a waker of the standard kind.
+        pub(crate) fn into_waker(self) -> Option<Waker> {
+            self.0
+        }
+    }
+}
+
+pub(crate) use flavour::StoredWaker;
+
+impl StoredWaker {
+    /// Puts `waker` in this place, unless what is there does the same. What was there is returned, to be dropped where
+    /// no lock is held: a foreign waker's drop is foreign code.
+    #[inline]
+    #[must_use]
+    pub(crate) fn put(&mut self, waker: &Waker) -> Self {
+        if self.will_wake(waker) { Self::NONE } else { core::mem::replace(self, Self::of(waker)) }
+    }
+
+    /// Takes what is there.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Self {
+        core::mem::replace(self, Self::NONE)
+    }
+}

@@ -1,0 +1,87 @@
+#![allow(unsafe_code)] // pin projection to the two futures inside
+//! `timeout`, `timeout_at`: a limit on how long a future may take.
+
+use crate::{Duration, Instant, Sleep, sleep, sleep_until};
+use core::fmt;
+use core::future::{Future, IntoFuture};
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+/// Runs `future` for at most `duration`, counted from when it first waits. asyncio: `timeout`, `wait_for`.
+///
+/// When time is up the future is dropped. A future that is ready at once never sees the clock, so `timeout` around it
+/// costs a few instructions and succeeds even with a zero duration.
+///
+/// ```
+/// use corio::{Duration, TimedOut, sleep, timeout};
+/// # corio_sim::run(async {
+/// assert_eq!(timeout(Duration::from_secs(1), async { 5 }).await, Ok(5));
+/// assert_eq!(timeout(Duration::from_secs(1), sleep(Duration::from_secs(3600))).await, Err(TimedOut));
+/// # });
+/// ```
+///
+/// # Cancel safety
+/// As `future`'s own: dropping the timeout drops it.
+///
+/// # Errors
+/// [`TimedOut`] when the time was up first. Once the deadline has fired the outcome is decided, even if the future
+/// became ready in the same turn, as in asyncio.
+pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
+    Timeout { sleep: sleep(duration), future: future.into_future(), waiting: false }
+}
+
+/// Runs `future` until `deadline` at most. asyncio: `timeout_at`. See [`timeout()`].
+///
+/// # Errors
+/// [`TimedOut`] when the time was up first.
+pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
+    Timeout { sleep: sleep_until(deadline), future: future.into_future(), waiting: false }
+}
+
+/// A future with a limit on its time.
+#[must_use = "futures do nothing unless awaited"]
+pub struct Timeout<F> {
+    future: F,
+    sleep: Sleep,
+    waiting: bool,
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, TimedOut>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: `Projected` -- `future` and `sleep` are never moved out of a pinned `Timeout`, which has no `Drop`
+        // and is `Unpin` only if both are; `waiting` is not pinned.
+        let (future, sleep, waiting) = unsafe {
+            let this = self.get_unchecked_mut();
+            (Pin::new_unchecked(&mut this.future), Pin::new_unchecked(&mut this.sleep), &mut this.waiting)
+        };
+        // A deadline that has fired decides, as a cancellation that was delivered does in asyncio.
+        if *waiting && sleep.has_ended() {
+            return Poll::Ready(Err(TimedOut));
+        }
+        if let Poll::Ready(output) = future.poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        *waiting = true;
+        sleep.poll(cx).map(|()| Err(TimedOut))
+    }
+}
+
+impl<F> fmt::Debug for Timeout<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timeout").field("sleep", &self.sleep).finish_non_exhaustive()
+    }
+}
+
+/// The time was up. asyncio: `TimeoutError`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TimedOut;
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("timed out")
+    }
+}
+
+impl core::error::Error for TimedOut {}

@@ -1,0 +1,376 @@
+#![allow(unsafe_code)] // an intrusive heap of pinned nodes
+//! Deadlines in order: a pairing heap of lines.
+//!
+//! A node lives in the future that waits, so there is no capacity, nothing is allocated, and a future that is dropped
+//! takes its node out at once. Nodes with one deadline that were registered in a row stand in one *line*; only the first of a line
+//! is in the heap. A thousand sleepers for the same instant cost the heap one node.
+//!
+//! ```text
+//!   root ─► 10:00 ──line── 10:00 ── 10:00       the heap orders by (deadline, order of registration)
+//!            │ child                            due ─► 9:58 ── 9:59 ── 9:59   (a ring: fired in this order)
+//!           10:07 ──next── 10:03 ──line── 10:03
+//!                           │ child
+//!                          11:30
+//! ```
+//!
+//! Insertion is O(1); expiry and removal of the first of a line are O(log n) amortised, of any other O(1).
+//!
+//! Invariants:
+//! - `Linked`: a node whose place is `Heap` or `Ring` is reached from exactly one of `root` (through `child`, `next` and
+//!   `line`) and `due`, stays where it is, and takes itself out before it is freed.
+//! - `Ordered`: a parent does not come after its children. Lines of one deadline do not overlap in order of
+//!   registration, because only the line of the latest registration (`latest`) grows.
+//! - `OwnThread`, `NoReentry`: see `sync::Local`; wakers are handed out, never called, in here.
+
+use crate::Instant;
+use crate::task::StoredWaker;
+use core::cell::{Cell, UnsafeCell};
+use core::ptr;
+
+/// Where a node is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Nowhere,
+    /// In the heap, perhaps with a line behind it.
+    Heap,
+    /// In a line behind the first, or due.
+    Ring,
+    /// Taken out because its time has come.
+    Fired,
+}
+
+/// One deadline, pinned in the future that waits for it.
+pub(crate) struct Timer {
+    deadline: Cell<Instant>,
+    order: Cell<u32>,
+    place: Cell<Place>,
+    /// Heap: the first child. First behind the first of a line: that first. Else null.
+    child: Cell<*const Timer>,
+    /// Heap: the next sibling. Ring: the next in it.
+    next: Cell<*const Timer>,
+    /// Heap: the sibling before, or for a first child its parent. Ring: the one before.
+    prev: Cell<*const Timer>,
+    /// Heap: the second of the line.
+    line: Cell<*const Timer>,
+    waker: UnsafeCell<StoredWaker>,
+}
+
+impl Timer {
+    /// A node that is registered nowhere. Until it is, its deadline may hold any number that its owner likes.
+    pub(crate) const fn new(nanos: u64) -> Self {
+        Self {
+            deadline: Cell::new(Instant::from_nanos(nanos)),
+            order: Cell::new(0),
+            place: Cell::new(Place::Nowhere),
+            child: Cell::new(ptr::null()),
+            next: Cell::new(ptr::null()),
+            prev: Cell::new(ptr::null()),
+            line: Cell::new(ptr::null()),
+            waker: UnsafeCell::new(StoredWaker::NONE),
+        }
+    }
+
+    /// True while it is registered.
+    #[inline]
+    pub(crate) fn is_linked(&self) -> bool {
+        matches!(self.place.get(), Place::Heap | Place::Ring)
+    }
+
+    #[inline]
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline.get()
+    }
+
+    /// True when its time has come.
+    #[inline]
+    pub(crate) fn has_fired(&self) -> bool {
+        self.place.get() == Place::Fired
+    }
+
+    /// True when `self` comes before `other`. Order wraps: right as long as two nodes of one deadline were registered
+    /// within 2^31 registrations of each other.
+    fn before(&self, other: &Self) -> bool {
+        let (mine, theirs) = (self.deadline.get(), other.deadline.get());
+        mine < theirs || mine == theirs && (self.order.get().wrapping_sub(other.order.get()) as i32) < 0
+    }
+}
+
+/// The deadlines of one loop.
+pub(crate) struct Timers {
+    root: *const Timer,
+    due: *const Timer,
+    latest: *const Timer,
+    order: u32,
+}
+
+impl Timers {
+    pub(crate) const fn new() -> Self {
+        Self { root: ptr::null(), due: ptr::null(), latest: ptr::null(), order: 0 }
+    }
+
+    /// The first deadline.
+    #[inline]
+    pub(crate) fn next(&self) -> Option<Instant> {
+        // SAFETY: `Linked`.
+        unsafe { self.root.as_ref() }.map(|first| first.deadline.get())
+    }
+
+    /// Registers `timer` for `deadline`, behind all others of that deadline.
+    ///
+    /// # Safety
+    /// `Linked`: it is nowhere now, and from here on is not moved, nor freed before `remove`.
+    pub(crate) unsafe fn insert(&mut self, timer: *const Timer, deadline: Instant, waker: StoredWaker) {
+        // SAFETY: by the caller's word; other nodes by `Linked`.
+        unsafe {
+            let node = &*timer;
+            node.deadline.set(deadline);
+            node.order.set(self.order);
+            node.child.set(ptr::null());
+            node.line.set(ptr::null());
+            *node.waker.get() = waker;
+            self.order = self.order.wrapping_add(1);
+            match self.latest.as_ref() {
+                Some(first) if first.deadline.get() == deadline => {
+                    node.place.set(Place::Ring);
+                    let second = first.line.get();
+                    if second.is_null() {
+                        node.child.set(first);
+                        first.line.set(node);
+                    }
+                    enter_ring(node, second);
+                }
+                _ => {
+                    node.place.set(Place::Heap);
+                    node.next.set(ptr::null());
+                    node.prev.set(ptr::null());
+                    self.latest = node;
+                    self.root = meld(self.root, node);
+                }
+            }
+        }
+    }
+
+    /// Takes `timer` out; nothing happens if it is not in. Its waker is returned, to be dropped where no lock is held.
+    ///
+    /// # Safety
+    /// It is in these timers, if anywhere.
+    pub(crate) unsafe fn remove(&mut self, timer: *const Timer) -> StoredWaker {
+        // SAFETY: by the caller's word, and `Linked` for all others.
+        unsafe {
+            let node = &*timer;
+            match node.place.replace(Place::Nowhere) {
+                Place::Nowhere | Place::Fired => return StoredWaker::NONE,
+                Place::Ring => {
+                    let rest = leave_ring(node);
+                    if let Some(first) = node.child.get().as_ref() {
+                        first.line.set(rest);
+                        if let Some(second) = rest.as_ref() {
+                            second.child.set(first);
+                        }
+                    } else if ptr::eq(self.due, node) {
+                        self.due = rest;
+                    }
+                }
+                Place::Heap => self.remove_first(node),
+            }
+            (*node.waker.get()).take()
+        }
+    }
+
+    /// Takes the first of a line out of the heap; the second takes its place.
+    unsafe fn remove_first(&mut self, node: &Timer) {
+        // SAFETY: `Linked`.
+        unsafe {
+            let heir = match node.line.get().as_ref() {
+                Some(second) => {
+                    let rest = leave_ring(second);
+                    second.line.set(rest);
+                    if let Some(third) = rest.as_ref() {
+                        third.child.set(second);
+                    }
+                    second.place.set(Place::Heap);
+                    second.child.set(node.child.get());
+                    if let Some(child) = second.child.get().as_ref() {
+                        child.prev.set(second);
+                    }
+                    ptr::from_ref(second)
+                }
+                None => ptr::null(),
+            };
+            if ptr::eq(self.latest, node) {
+                self.latest = heir;
+            }
+            let (prev, next) = (node.prev.get(), node.next.get());
+            // Who stands where the node stood: its heir, or else the next sibling.
+            let stand_in = if heir.is_null() { next } else { heir };
+            if let Some(heir) = heir.as_ref() {
+                heir.prev.set(prev);
+                heir.next.set(next);
+                if let Some(next) = next.as_ref() {
+                    next.prev.set(heir);
+                }
+            } else if let Some(next) = next.as_ref() {
+                next.prev.set(prev);
+            }
+            match prev.as_ref() {
+                None => self.root = heir,
+                Some(prev) if ptr::eq(prev.child.get(), node) => prev.child.set(stand_in),
+                Some(prev) => prev.next.set(stand_in),
+            }
+            if heir.is_null() {
+                let orphans = meld_all(node.child.get());
+                self.root = meld(self.root, orphans);
+            }
+        }
+    }
+
+    /// Replaces the waker of a registered node; the old one is returned, to be dropped where no lock is held.
+    ///
+    /// # Safety
+    /// `timer` is in these timers.
+    pub(crate) unsafe fn set_waker(&mut self, timer: *const Timer, waker: StoredWaker) -> StoredWaker {
+        // SAFETY: by the caller's word; wakers are touched under `NoReentry` only.
+        unsafe { core::mem::replace(&mut *(*timer).waker.get(), waker) }
+    }
+
+    /// Makes due what has a deadline of `now` or before. One line at a time, so that it can be called under a critical
+    /// section; true when there may be more.
+    #[inline]
+    pub(crate) fn collect(&mut self, now: Instant) -> bool {
+        // SAFETY: `Linked`.
+        unsafe {
+            let Some(first) = self.root.as_ref() else { return false };
+            if first.deadline.get() > now {
+                return false;
+            }
+            if ptr::eq(self.latest, first) {
+                self.latest = ptr::null();
+            }
+            self.root = meld_all(first.child.get());
+            let line = first.line.get();
+            first.place.set(Place::Ring);
+            first.child.set(ptr::null());
+            self.enter_due(first);
+            if let Some(second) = line.as_ref() {
+                // The ring of the line is cut open and put in at the end of the ring of the due.
+                second.child.set(ptr::null());
+                let due = &*self.due;
+                let (last, last_of_line) = (due.prev.get(), second.prev.get());
+                (*last).next.set(second);
+                second.prev.set(last);
+                (*last_of_line).next.set(due);
+                due.prev.set(last_of_line);
+            }
+            true
+        }
+    }
+
+    unsafe fn enter_due(&mut self, node: &Timer) {
+        // SAFETY: `Linked`.
+        unsafe { enter_ring(node, self.due) };
+        if self.due.is_null() {
+            self.due = node;
+        }
+    }
+
+    /// Takes out the first that is due, and returns its waker.
+    #[inline]
+    pub(crate) fn take_due(&mut self) -> Option<StoredWaker> {
+        // SAFETY: `Linked`.
+        unsafe {
+            let node = self.due.as_ref()?;
+            self.due = leave_ring(node);
+            node.place.set(Place::Fired);
+            Some((*node.waker.get()).take())
+        }
+    }
+
+    /// Takes out one node, whatever its deadline, as if it had never been registered. A loop that ends leaves none
+    /// behind; a sleep that outlives it registers with the next loop that polls it.
+    pub(crate) fn take_any(&mut self) -> Option<StoredWaker> {
+        if self.due.is_null() {
+            self.collect(Instant::MAX);
+        }
+        let node = self.due;
+        let waker = self.take_due();
+        // SAFETY: `Linked`: it was in until just now, and cannot be freed in here.
+        if let Some(node) = unsafe { node.as_ref() } {
+            node.place.set(Place::Nowhere);
+        }
+        waker
+    }
+}
+
+/// The earlier of two heaps takes the other one as its first child.
+unsafe fn meld(a: *const Timer, b: *const Timer) -> *const Timer {
+    // SAFETY: `Linked`.
+    unsafe {
+        let (Some(mut parent), Some(mut child)) = (a.as_ref(), b.as_ref()) else {
+            return if a.is_null() { b } else { a };
+        };
+        if child.before(parent) {
+            core::mem::swap(&mut parent, &mut child);
+        }
+        let second = parent.child.get();
+        child.next.set(second);
+        child.prev.set(parent);
+        if let Some(second) = second.as_ref() {
+            second.prev.set(child);
+        }
+        parent.child.set(child);
+        parent
+    }
+}
+
+/// Melds a list of siblings into one heap: in pairs from the left, then the pairs from the right.
+unsafe fn meld_all(first: *const Timer) -> *const Timer {
+    // SAFETY: `Linked`.
+    unsafe {
+        let mut pairs: *const Timer = ptr::null();
+        let mut rest = first;
+        while let Some(one) = rest.as_ref() {
+            let two = one.next.get();
+            rest = two.as_ref().map_or(ptr::null(), |two| two.next.get());
+            let pair = meld(one, two);
+            (*pair).next.set(pairs);
+            pairs = pair;
+        }
+        let mut heap: *const Timer = ptr::null();
+        while let Some(pair) = pairs.as_ref() {
+            pairs = pair.next.get();
+            heap = meld(heap, pair);
+        }
+        if let Some(root) = heap.as_ref() {
+            root.prev.set(ptr::null());
+            root.next.set(ptr::null());
+        }
+        heap
+    }
+}
+
+/// Puts `node` at the end of the ring that begins with `first`, or makes a ring of it alone.
+unsafe fn enter_ring(node: &Timer, first: *const Timer) {
+    // SAFETY: `Linked`.
+    unsafe {
+        let first = first.as_ref().unwrap_or(node);
+        let last = if ptr::eq(first, node) { node } else { &*first.prev.get() };
+        node.next.set(first);
+        node.prev.set(last);
+        last.next.set(node);
+        first.prev.set(node);
+    }
+}
+
+/// Takes `node` out of its ring; returns the one after it, or null if it was alone.
+unsafe fn leave_ring(node: &Timer) -> *const Timer {
+    let (prev, next) = (node.prev.get(), node.next.get());
+    if ptr::eq(next, node) {
+        return ptr::null();
+    }
+    // SAFETY: `Linked`.
+    unsafe {
+        (*prev).next.set(next);
+        (*next).prev.set(prev);
+    }
+    next
+}
