@@ -14,6 +14,7 @@
 #           `rustup target add` can fetch them: plain cargo.
 #   debian  the distribution's rustc-web/cargo-web with matching rust-web-src, where
 #           cargo builds core and alloc itself (an unstable flag, hence RUSTC_BOOTSTRAP).
+# CORIO_EMBEDDED=debian in the environment asks for the second.
 # Two ways to QEMU: the package; or, where installing it would remove packages of yours or
 # there is no root, the same package unpacked under $CORIO_TOOLS (~/.cache/corio), which
 # touches nothing else. Nothing installed is ever removed.
@@ -146,9 +147,9 @@ debian_has_all() { have dpkg-query && [ -z "$(missing_of "${debian[@]}")" ]; }
 qemu=""
 case "$targets" in *thumb*) qemu=$(qemu_arm) || die "could not provide qemu-system-arm" ;; esac
 
-if rustup_has_all; then mode=rustup
+if [ "${CORIO_EMBEDDED:-}" != debian ] && rustup_has_all; then mode=rustup
 elif debian_has_all; then mode=debian
-elif rustup_can_add; then mode=rustup
+elif [ "${CORIO_EMBEDDED:-}" != debian ] && rustup_can_add; then mode=rustup
 else
     mode=debian
     apt_get "${debian[@]}" || die "no bare-metal toolchain: 'rustup target add $targets' or Debian's ${debian[*]} would do"
