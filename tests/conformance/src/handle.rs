@@ -44,6 +44,8 @@ pub(crate) struct Handle {
     waits_for: RefCell<Option<Rc<Handle>>>,
     /// This task was cancelled when what it waits for had ended: the cancellation is not passed on.
     woken: Cell<bool>,
+    /// How often it had been cancelled when it ended; the task forgets when its outcome is taken.
+    cancelled: Cell<u32>,
     /// The error it ended by. An error beats a cancellation that was requested in the same step.
     failure: RefCell<Option<Rc<str>>>,
 }
@@ -62,6 +64,7 @@ impl Handle {
             awaiters: Arc::default(),
             waits_for: RefCell::default(),
             woken: Cell::default(),
+            cancelled: Cell::default(),
             failure: RefCell::default(),
         })
     }
@@ -103,8 +106,10 @@ impl Handle {
     fn poll_task(&self) -> Option<Result<Outcome<Value>, Cancelled>> {
         let Kind::Task(place) = &self.kind else { return None };
         let mut task = place.borrow_mut();
+        let task = task.as_mut()?;
+        self.cancelled.set(task.cancelling());
         let waker = Waker::from(self.awaiters.clone());
-        match Pin::new(task.as_mut()?).poll(&mut Context::from_waker(&waker)) {
+        match Pin::new(task).poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(outcome) => Some(outcome),
             Poll::Pending => None,
         }
@@ -147,6 +152,7 @@ impl Handle {
     /// How many times it was cancelled.
     pub(crate) fn cancelling(&self) -> u32 {
         match &self.kind {
+            Kind::Task(_) if self.ended().is_some() => self.cancelled.get(),
             Kind::Task(task) => task.borrow().as_ref().map_or(0, Task::cancelling),
             Kind::Main { cancelling, .. } => cancelling.get(),
         }

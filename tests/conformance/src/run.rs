@@ -1,9 +1,9 @@
 //! One scenario, from its JSON to its trace.
 
-use std::{collections::BTreeSet, pin::pin};
+use std::{cell::Cell, collections::BTreeSet, pin::pin, rc::Rc};
 
 use corio::{Instant, Reactor, RunError, Runner};
-use corio_sim::SimReactor;
+use corio_sim::{Deadlock, SimReactor};
 
 use crate::{
     feature::Feature,
@@ -37,21 +37,29 @@ pub fn run(json: &str) -> Result<Answer, Mistake> {
 fn execute(scenario: &Scenario) -> Result<Answer, Mistake> {
     let main = Handle::main();
     let world = World::new(scenario, main.clone());
-    let mut runner = Runner::new(SimReactor::new());
+    let clock = Rc::new(Cell::new(Instant::ZERO));
+    let mut runner = Runner::new(Watched { reactor: SimReactor::new(), clock: clock.clone() });
 
     let vars = Vars::from([("self".into(), Value::str("main"))]);
     let ctx = Ctx::new(world.clone(), main.clone(), vars);
     let mut body = pin!(Main::new(main.clone(), ops::root(scenario.main.clone(), ctx)));
-    match runner.run(body.as_mut()) {
+    let ended = match runner.run(body.as_mut()) {
+        Err(RunError::Park(deadlock)) => Err(deadlock),
         Ok(()) | Err(RunError::Cancelled) => {
-            world.emit(now(&runner), &format!("end {}", main.outcome_text()));
-            finish(&world, &mut runner);
+            world.emit(clock.get(), &format!("end {}", main.outcome_text()));
+            runner.close()
         }
-        Err(RunError::Park(_)) => world.emit(now(&runner), "deadlock"),
+    };
+    match ended {
+        Err(Deadlock) => world.emit(clock.get(), "deadlock"),
+        Ok(()) => {
+            for handle in world.named_handles().iter().filter(|handle| &*handle.label() != "main") {
+                world.emit(clock.get(), &format!("final {} {}", handle.label(), handle.outcome_text()));
+            }
+        }
     }
 
     let trace = world.end_trace();
-    drop(runner);
     match world.take_halt() {
         None => Ok(Answer::Trace(trace)),
         Some(Halt::Missing(feature)) => Ok(Answer::Missing([feature].into())),
@@ -59,17 +67,27 @@ fn execute(scenario: &Scenario) -> Result<Answer, Mistake> {
     }
 }
 
-/// Cancels what main left behind and logs how each task ended.
-fn finish(world: &World, runner: &mut Runner<SimReactor>) {
-    if runner.close().is_err() {
-        world.emit(now(runner), "deadlock");
-        return;
-    }
-    for handle in world.named_handles().iter().filter(|handle| &*handle.label() != "main") {
-        world.emit(now(runner), &format!("final {} {}", handle.label(), handle.outcome_text()));
-    }
+/// The simulator's reactor, with a clock that can be read when the loop is gone.
+struct Watched {
+    reactor: SimReactor,
+    clock: Rc<Cell<Instant>>,
 }
 
-fn now(runner: &Runner<SimReactor>) -> Instant {
-    runner.reactor().now()
+impl Reactor for Watched {
+    type Error = <SimReactor as Reactor>::Error;
+    type Unparker = <SimReactor as Reactor>::Unparker;
+
+    fn now(&self) -> Instant {
+        self.reactor.now()
+    }
+
+    fn park(&mut self, until: Option<Instant>) -> Result<(), Self::Error> {
+        let parked = self.reactor.park(until);
+        self.clock.set(self.reactor.now());
+        parked
+    }
+
+    fn unparker(&self) -> Self::Unparker {
+        self.reactor.unparker()
+    }
 }
