@@ -1,0 +1,132 @@
+"""Random scenarios, to compare corio with CPython beyond the recorded ones.
+
+    fuzz.py FOLDER FIRST COUNT [OPTION ...]     write COUNT scenarios, seeds FIRST, FIRST+1 ..., into FOLDER
+    oracle.py --record FOLDER                   let CPython 3.13 run them
+    conformance --check --diff FOLDER           let corio run them
+
+Tasks wait for locks, semaphores, queues and an event, sleep and yield; main and the tasks themselves set, release, put
+and cancel. One seed with the same options is one scenario for ever.
+
+OPTIONS: await    main and tasks await each other
+         self     tasks cancel themselves
+         timeout  time limits around bodies
+         zero     time limits of 0 too
+"""
+import json
+import os
+import random
+import sys
+
+
+class Generator:
+    def __init__(self, seed, options):
+        self.r = random.Random(seed)
+        self.options = options
+        self.labels = 0
+        self.tasks = []             # those that main has spawned so far
+        self.me = None              # the task that is being written, none for main
+
+    def label(self):
+        self.labels += 1
+        return "s%d" % self.labels
+
+    def op(self, name, **fields):
+        return dict(op=name, **fields)
+
+    def settled(self, name, **fields):
+        return dict(op=name, settle=self.label(), **fields)
+
+    def leaf(self):
+        r, queue = self.r, self.r.choice("qp")
+        choices = [
+            (4, lambda: self.op("yield", n=r.choice([1, 1, 1, 2, 3]))),
+            (3, lambda: self.op("sleep", ms=r.choice([0, 10, 10, 20, 20, 30]))),
+            (2, lambda: self.op("log", text=self.label())),
+            (2, lambda: self.op("event_set", o="e")),
+            (1, lambda: self.op("event_clear", o="e")),
+            (2, lambda: self.settled("release", o="l")),
+            (2, lambda: self.settled("release", o="s")),
+            (1, lambda: self.settled("locked", o=r.choice("lms"))),
+            (3, lambda: self.settled("put_nowait", o=queue, v=r.randrange(9))),
+            (2, lambda: self.settled("get_nowait", o=queue)),
+            (1, lambda: self.settled("task_done", o=queue)),
+            (1, lambda: self.settled("q_state", o=queue)),
+            (.1, lambda: self.op("q_shutdown", o=queue, immediate=r.random() < .5)),
+            (1, lambda: self.settled("all_tasks")),
+        ]
+        others = [t for t in self.tasks if t != self.me]
+        if others:
+            choices += [
+                (3, lambda: self.settled("cancel", h=r.choice(others))),
+                (1, lambda: self.op("state", h=r.choice(others))),
+                (1, lambda: self.settled("cancelling", h=r.choice(others))),
+            ]
+            # Only those spawned before: a cycle of awaits is not in the language.
+            before = others if self.me is None else [t for t in others if t < self.me]
+            if "await" in self.options and before:
+                choices.append((1, lambda: self.settled("await", h=r.choice(before))))
+        if self.me is not None:
+            choices += [
+                (3, lambda: self.settled("event_wait", o="e")),
+                (3, lambda: self.settled("acquire", o="l")),
+                (3, lambda: self.settled("acquire", o="s")),
+                (3, lambda: self.settled("put", o=queue, v=r.randrange(9))),
+                (3, lambda: self.settled("get", o=queue)),
+                (1, lambda: self.settled("join", o=queue)),
+            ]
+            if "self" in self.options:
+                choices.append((.5, lambda: self.settled("cancel", h=self.me)))
+        return r.choices([make for _, make in choices], [weight for weight, _ in choices])[0]()
+
+    def guard(self, body):
+        return self.op("guard", text="left " + self.label(), body=body)
+
+    def body(self, depth, length=None):
+        return [self.nested(depth) if depth and self.r.random() < .3 else self.leaf()
+                for _ in range(length or self.r.randrange(1, 4))]
+
+    def nested(self, depth):
+        r, body, kind = self.r, self.body(depth - 1), self.r.random()
+        if kind < .4:
+            return self.settled("with", o=r.choice("mmt"), body=body)
+        if kind < .7 and "timeout" in self.options:
+            return self.settled("timeout", ms=r.choice([10, 10, 20, 30] + [0] * ("zero" in self.options)), body=body)
+        return self.guard(body)
+
+    def scenario(self, name):
+        r, tasks, main = self.r, {}, []
+        for i in range(r.randrange(2, 6)):
+            self.me = task = "t%d" % i
+            tasks[task] = [self.guard(self.body(2, r.randrange(1, 6)))]
+            self.me = None
+            main.append(self.op("spawn", task=task))
+            self.tasks.append(task)
+            if r.random() < .5:
+                main += self.body(0, 1)
+        main += self.body(1, r.randrange(2, 10))
+        queues = ["queue", "lifo_queue", "priority_queue"]
+        objects = {
+            "l": {"kind": "lock"}, "m": {"kind": "lock"}, "e": {"kind": "event"},
+            "s": {"kind": r.choice(["semaphore", "bounded_semaphore"]), "value": r.randrange(1, 3)},
+            "t": {"kind": "semaphore", "value": r.randrange(1, 3)},
+            "q": {"kind": "queue", "maxsize": r.randrange(3)},
+            "p": {"kind": r.choice(queues), "maxsize": r.randrange(3)},
+        }
+        return {"name": name, "doc": "Random.", "objects": objects, "tasks": tasks, "main": main}
+
+
+def main(argv):
+    if len(argv) < 3:
+        sys.stderr.write(__doc__)
+        return 2
+    folder, first, count, options = argv[0], int(argv[1]), int(argv[2]), set(argv[3:])
+    os.makedirs(folder, exist_ok=True)
+    for seed in range(first, first + count):
+        name = "fuzz_%d" % seed
+        with open(os.path.join(folder, name + ".json"), "w", encoding="utf-8") as f:
+            json.dump(Generator(seed, options).scenario(name), f, indent=1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
