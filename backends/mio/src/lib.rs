@@ -70,8 +70,8 @@ pub use tcp::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpListener, TcpStream, W
 /// # Panics
 /// When this thread runs a loop already.
 pub fn run<F: Future>(main: F) -> Result<F::Output, RunError<io::Error>> {
-    let mut runner = Runner::new(MioReactor::new().map_err(RunError::Park)?);
+    let mut runner = Runner::new(MioReactor::new()?);
     let result = runner.run(main);
-    runner.close().map_err(RunError::Park)?;
+    runner.close()?;
     result
 }

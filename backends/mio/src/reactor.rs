@@ -4,7 +4,7 @@
 //!   MioReactor (owned by the Runner)          Driver (shared: reactor, handles, every source)
 //!     events: what the last poll told           poll: RefCell<Poll>      borrowed to poll and to (de)register
 //!     driver ───────────────────────────────►   sources: RefCell<Slab>   token ──► Rc<Source>
-//!     signal ──► Signal (Arc: any thread)       freed: Event             a descriptor of ours was closed
+//!     waker (Arc: any thread)                   freed: Event             a descriptor of ours was closed
 //! ```
 //!
 //! Invariant `Unborrowed`: while a waker is woken nothing of the driver is borrowed. A waker is foreign code; it may
@@ -15,7 +15,6 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use corio::{Event, Instant, Reactor, Unpark};
@@ -52,7 +51,7 @@ thread_local! {
 pub struct MioReactor {
     handle: Handle,
     events: Events,
-    signal: Arc<Signal>,
+    waker: Arc<Waker>,
     start: std::time::Instant,
     /// The time when the clock was last read: a deadline before it has passed, whatever the time is now.
     seen: Cell<Instant>,
@@ -65,7 +64,7 @@ impl MioReactor {
     /// When the operating system has no descriptor left for the poll and its waker.
     pub fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
-        let signal = Arc::new(Signal { state: AtomicU8::new(RUNNING), waker: Waker::new(poll.registry(), UNPARK)? });
+        let waker = Arc::new(Waker::new(poll.registry(), UNPARK)?);
         let handle = Handle(Rc::new(Driver {
             poll: RefCell::new(poll),
             sources: RefCell::new(Slab::new()),
@@ -76,7 +75,7 @@ impl MioReactor {
         Ok(MioReactor {
             handle,
             events: Events::with_capacity(EVENTS),
-            signal,
+            waker,
             start: std::time::Instant::now(),
             seen: Cell::new(Instant::ZERO),
         })
@@ -138,21 +137,19 @@ impl Reactor for MioReactor {
     /// Waits for events, an unpark, or the time `until`, which on Linux is met to the kernel's precision and elsewhere
     /// to that of mio (whole milliseconds, rounded up, where the system knows no finer ones).
     fn park(&mut self, until: Option<Instant>) -> io::Result<()> {
-        let looks_only = until.is_some_and(|until| until <= self.seen.get());
-        let until = if looks_only || self.signal.parks() { until } else { Some(Instant::ZERO) };
-        let waited = self.wait(until);
-        self.signal.runs();
-        match waited {
-            Ok(()) => self.dispatch(),
+        match self.wait(until) {
+            Ok(()) => {
+                self.dispatch();
+                Ok(())
+            }
             // A signal handler ran. Parks may end early; the loop knows best whether there is something to do now.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 
     fn unparker(&self) -> Unparker {
-        Unparker(self.signal.clone())
+        Unparker(self.waker.clone())
     }
 }
 
@@ -163,46 +160,15 @@ impl Drop for MioReactor {
 }
 
 /// Ends a park of its reactor, or the next one, from any thread.
+///
+/// It costs a system call; the loop asks for one only when it may be parked.
 #[derive(Clone)]
-pub struct Unparker(Arc<Signal>);
+pub struct Unparker(Arc<Waker>);
 
 impl Unpark for Unparker {
     fn unpark(&self) {
-        self.0.notify();
-    }
-}
-
-/// A loop's thread is `RUNNING` or `PARKED`, or somebody `NOTIFIED` it. Only a parked one costs a system call to reach.
-struct Signal {
-    state: AtomicU8,
-    waker: Waker,
-}
-
-const RUNNING: u8 = 0;
-const PARKED: u8 = 1;
-const NOTIFIED: u8 = 2;
-
-impl Signal {
-    /// From the loop, before it blocks: false if it must not, since there was a notification.
-    fn parks(&self) -> bool {
-        // Acquire pairs with the release of `notify`: what was done before the notification is seen after this park.
-        self.state.compare_exchange(RUNNING, PARKED, Ordering::Acquire, Ordering::Acquire).is_ok()
-    }
-
-    /// From the loop, after it polled.
-    fn runs(&self) {
-        // A park that only looked left the state alone, and nobody notified: the common case, and no locked instruction.
-        if self.state.load(Ordering::Relaxed) != RUNNING {
-            // Acquire as in `parks`.
-            self.state.swap(RUNNING, Ordering::Acquire);
-        }
-    }
-
-    fn notify(&self) {
-        if self.state.swap(NOTIFIED, Ordering::Release) == PARKED {
-            // Fails only if the poll is gone, and with it the one who parks.
-            let _ = self.waker.wake();
-        }
+        // Fails only if the poll is gone, and with it the one who parks.
+        let _ = self.0.wake();
     }
 }
 
