@@ -6,6 +6,8 @@ extern crate alloc;
 #[cfg(any(feature = "std", loom))]
 extern crate std;
 
+pub mod locks;
+pub mod queues;
 mod reactor;
 mod runner;
 mod sched;
@@ -15,13 +17,21 @@ mod task;
 mod time;
 mod timeout;
 mod timers;
+pub mod wait;
 
 pub use core::time::Duration;
+pub use locks::{Event, Mutex, MutexGuard, NotLocked, Permit, RawLock, Semaphore};
+#[cfg(feature = "alloc")]
+pub use queues::{DynLifoQueue, DynPriorityQueue, DynQueue};
+pub use queues::{
+    LifoQueue, PriorityQueue, PutError, Queue, QueueOf, ShutDown, Shutdown, Store, TaskDoneTooOften, TryGetError,
+    TryPutError,
+};
 pub use reactor::{Reactor, Unpark};
 pub use runner::{RunError, Runner, Turn};
-pub use sched::current::now;
 #[cfg(not(feature = "alloc"))]
 pub use sched::LoopMemory;
+pub use sched::current::now;
 #[cfg(feature = "alloc")]
 pub use sched::{Spawn, spawn, spawn_with};
 pub use sleep::{Sleep, YieldNow, sleep, sleep_until, yield_now};

@@ -1,8 +1,8 @@
 #![allow(unsafe_code)] // puts the main future, and those of `run_all`, into slots of the loop
 //! `Runner`: a reactor and a loop, and the run from start to end.
 
-use crate::sched::{Clock, Loop, current};
 use crate::sched::Lease;
+use crate::sched::{Clock, Loop, current};
 use crate::task::body::{Body, Free, Header};
 use crate::task::slot::Slot;
 use crate::{Instant, Reactor};

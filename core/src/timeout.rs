@@ -1,4 +1,3 @@
-#![allow(unsafe_code)] // pin projection to the two futures inside
 //! `timeout`, `timeout_at`: a limit on how long a future may take.
 
 use crate::{Duration, Instant, Sleep, sleep, sleep_until};
@@ -38,33 +37,32 @@ pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::Int
     Timeout { sleep: sleep_until(deadline), future: future.into_future(), waiting: false }
 }
 
-/// A future with a limit on its time.
-#[must_use = "futures do nothing unless awaited"]
-pub struct Timeout<F> {
-    future: F,
-    sleep: Sleep,
-    waiting: bool,
+pin_project_lite::pin_project! {
+    /// A future with a limit on its time.
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Timeout<F> {
+        #[pin]
+        future: F,
+        #[pin]
+        sleep: Sleep,
+        waiting: bool,
+    }
 }
 
 impl<F: Future> Future for Timeout<F> {
     type Output = Result<F::Output, TimedOut>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // SAFETY: `Projected` -- `future` and `sleep` are never moved out of a pinned `Timeout`, which has no `Drop`
-        // and is `Unpin` only if both are; `waiting` is not pinned.
-        let (future, sleep, waiting) = unsafe {
-            let this = self.get_unchecked_mut();
-            (Pin::new_unchecked(&mut this.future), Pin::new_unchecked(&mut this.sleep), &mut this.waiting)
-        };
+        let this = self.project();
         // A deadline that has fired decides, as a cancellation that was delivered does in asyncio.
-        if *waiting && sleep.has_ended() {
+        if *this.waiting && this.sleep.has_ended() {
             return Poll::Ready(Err(TimedOut));
         }
-        if let Poll::Ready(output) = future.poll(cx) {
+        if let Poll::Ready(output) = this.future.poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        *waiting = true;
-        sleep.poll(cx).map(|()| Err(TimedOut))
+        *this.waiting = true;
+        this.sleep.poll(cx).map(|()| Err(TimedOut))
     }
 }
 

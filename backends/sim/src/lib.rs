@@ -23,8 +23,8 @@ mod reactor;
 
 pub use reactor::{Deadlock, SimReactor, SimUnparker};
 
-use corio::{RunError, Runner};
 use core::future::Future;
+use corio::{RunError, Runner};
 
 /// Runs `main` in virtual time, then cancels what is left and runs that to its end. asyncio: `run`.
 ///

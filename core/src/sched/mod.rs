@@ -9,6 +9,6 @@ mod spawn;
 #[cfg(feature = "alloc")]
 pub use spawn::{Spawn, spawn, spawn_with};
 
-pub(crate) use scheduler::{Clock, Lease, Loop};
 #[cfg(not(feature = "alloc"))]
 pub use scheduler::LoopMemory;
+pub(crate) use scheduler::{Clock, Lease, Loop};

@@ -12,7 +12,6 @@
 //!
 //! Like slots, loops are `Immortal`: a wake may come after the end. One that ended is used again by the next runner.
 
-use super::current;
 use crate::Instant;
 use crate::sync::Local;
 use crate::sync::atomic::{AtomicPtr, Ordering};
@@ -150,7 +149,12 @@ impl Loop {
         if unsafe { self.with(|state| state.timers.next().is_some()) } {
             let now = clock.now();
             // SAFETY: as above.
-            due = unsafe { self.with(|state| { state.last = now; state.timers.collect(now) }) };
+            due = unsafe {
+                self.with(|state| {
+                    state.last = now;
+                    state.timers.collect(now)
+                })
+            };
             if due {
                 // SAFETY: as above.
                 while unsafe { self.with(|state| state.timers.collect(now)) } {}
@@ -294,6 +298,7 @@ impl Loop {
     ///
     /// # Safety
     /// `OwnThread`.
+    #[cfg(feature = "alloc")]
     pub(crate) unsafe fn lent(&self) -> usize {
         // SAFETY: by the caller's word.
         unsafe { self.with(|state| state.borrowed) }
@@ -303,6 +308,7 @@ impl Loop {
     ///
     /// # Safety
     /// `OwnThread`.
+    #[cfg(feature = "alloc")]
     pub(crate) unsafe fn lend_none(&self) {
         // SAFETY: by the caller's word.
         unsafe { self.with(|state| state.borrowed = 0) }
@@ -493,4 +499,3 @@ mod place {
         }
     }
 }
-

@@ -51,6 +51,7 @@ mod place {
     }
 
     /// Never certain: this may be an interrupt handler.
+    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn is(_what: *const ()) -> bool {
         false

@@ -47,6 +47,7 @@ pub(crate) unsafe trait Linked: Sized + Sync + 'static {
     fn home(&self) -> &'static Self::Home;
     fn wakes(home: &Self::Home) -> &Wakes<Self>;
     /// True when the caller's thread is the one that pops from `home`'s queue.
+    #[cfg(any(feature = "std", loom))]
     fn is_here(home: &Self::Home) -> bool;
 }
 

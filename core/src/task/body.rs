@@ -167,7 +167,6 @@ pub(crate) enum Free {
     Pool,
 }
 
-
 impl Header {
     /// Notes the slot that the body goes with. Once, before the slot is started.
     pub(crate) fn set_slot(&self, slot: &'static Slot) {

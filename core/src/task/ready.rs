@@ -56,6 +56,7 @@ impl Ready {
     }
 
     /// True on the thread that runs this loop, while it runs. (Never on bare metal: see `sync::here`.)
+    #[cfg(any(feature = "alloc", loom))]
     #[inline]
     pub(crate) fn is_here(&self) -> bool {
         crate::sync::here::is(ptr::from_ref(self).cast())

@@ -63,6 +63,7 @@ unsafe impl Linked for Slot {
         home.wakes()
     }
 
+    #[cfg(any(feature = "std", loom))]
     #[inline]
     fn is_here(home: &Ready) -> bool {
         home.is_here()
@@ -125,7 +126,13 @@ impl Slot {
     /// # Safety
     /// The slot is free, the caller is the loop that shall own it, on its thread. `body` is what `step` will be told
     /// of: a pinned `Header`, or for `borrowed` a `Pin<&mut dyn Future>`, good until the task ends.
-    pub(crate) unsafe fn start(&'static self, owner: &'static Ready, body: *mut (), borrowed: bool, handle: bool) -> bool {
+    pub(crate) unsafe fn start(
+        &'static self,
+        owner: &'static Ready,
+        body: *mut (),
+        borrowed: bool,
+        handle: bool,
+    ) -> bool {
         if !Wakes::mark(self) {
             return false;
         }

@@ -48,11 +48,6 @@ mod flavour {
             }
         }
 
-        #[inline]
-        pub(crate) fn is_none(&self) -> bool {
-            self.0 == 0
-        }
-
         /// Wakes, if there is one.
         #[inline]
         pub(crate) fn wake(self) {

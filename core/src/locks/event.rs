@@ -1,0 +1,102 @@
+//! `Event`: a flag that tasks wait for.
+
+use crate::wait::{Lines, Turned, Wait};
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+/// A flag, and those who wait until it is set. asyncio: `Event`.
+///
+/// ```
+/// # corio_sim::run(async {
+/// static READY: corio::Event = corio::Event::new();
+/// let waiter = corio::spawn(async { READY.wait().await });
+/// corio::yield_now().await;
+/// READY.set();
+/// READY.clear(); // too late to stop the waiter
+/// waiter.await.unwrap();
+/// # });
+/// ```
+///
+/// Usable in a `static`, from tasks, threads and interrupts; waiting allocates nothing.
+pub struct Event {
+    lines: Lines<bool, 1>,
+}
+
+impl Event {
+    crate::sync::const_fn! {
+        /// An event that is not set.
+        pub const fn new() -> Self {
+            Self { lines: Lines::new(false) }
+        }
+    }
+
+    /// Sets the flag: every current waiter is released, in order of arrival, even if `clear` is called before they run.
+    pub fn set(&self) {
+        if !self.lines.with(|set, _| core::mem::replace(set, true)) {
+            self.lines.wake_all(0);
+        }
+    }
+
+    /// Takes the flag back: who comes to wait from now on waits.
+    pub fn clear(&self) {
+        self.lines.with(|set, _| *set = false);
+    }
+
+    /// True while the flag is set.
+    pub fn is_set(&self) -> bool {
+        self.lines.with(|set, _| *set)
+    }
+
+    /// Waits until the flag is set; not at all if it is.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the line; nothing is lost.
+    #[inline]
+    pub fn wait(&self) -> EventWait<'_> {
+        EventWait { wait: Wait::new(&self.lines, 0) }
+    }
+}
+
+impl Default for Event {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event").field("set", &self.is_set()).finish()
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A pending [`Event::wait`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct EventWait<'a> {
+        #[pin]
+        wait: Wait<'a, bool, 1>,
+    }
+
+    impl PinnedDrop for EventWait<'_> {
+        fn drop(this: Pin<&mut Self>) {
+            this.project().wait.leave(|_, _, _| None);
+        }
+    }
+}
+
+impl Future for EventWait<'_> {
+    type Output = ();
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.project().wait.poll(cx, |set, _, turned| (turned == Turned::Granted || *set).then_some(()))
+    }
+}
+
+impl fmt::Debug for EventWait<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EventWait")
+    }
+}

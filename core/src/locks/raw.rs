@@ -1,0 +1,169 @@
+//! `RawLock`: a lock without data or guard, exactly as asyncio has it. `Mutex` is this and a value.
+//!
+//! A release hands the lock to the first in line at once, so no newcomer can overtake; but until that one's own step
+//! the lock does not count as locked, as in asyncio.
+
+use crate::task::StoredWaker;
+use crate::wait::{Line, Lines, Turned, Wait};
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    /// Nobody has it; who stands in line is about to be dropped.
+    Free,
+    /// Somebody has it.
+    Held,
+    /// The waiter that was first in line will have it at its next step.
+    Handed,
+}
+
+/// A lock that is taken and given back by hand, by any task. asyncio: `Lock`.
+///
+/// [`Mutex`](crate::Mutex) is the better one wherever a guard will do.
+///
+/// ```
+/// # corio_sim::run(async {
+/// static LOCK: corio::RawLock = corio::RawLock::new();
+/// LOCK.acquire().await;
+/// assert!(LOCK.is_locked());
+/// assert_eq!(LOCK.release(), Ok(()));
+/// assert_eq!(LOCK.release(), Err(corio::NotLocked));
+/// # });
+/// ```
+///
+/// # Fairness
+/// First come, first served: a newcomer never overtakes a waiter.
+pub struct RawLock {
+    lines: Lines<Hold, 1>,
+}
+
+/// `release` of a lock that nobody holds. asyncio: the `RuntimeError` of `Lock.release`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotLocked;
+
+impl fmt::Display for NotLocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the lock is not held")
+    }
+}
+
+impl core::error::Error for NotLocked {}
+
+impl RawLock {
+    crate::sync::const_fn! {
+        /// A lock that is free.
+        pub const fn new() -> Self {
+            Self { lines: Lines::new(Hold::Free) }
+        }
+    }
+
+    /// Takes the lock, waiting in line until it is free.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the line. A lock already handed to it goes to the next waiter.
+    #[inline]
+    pub fn acquire(&self) -> Acquire<'_> {
+        Acquire { wait: Wait::new(&self.lines, 0) }
+    }
+
+    /// Takes the lock if it is free and nobody waits for it.
+    #[inline]
+    pub fn try_acquire(&self) -> bool {
+        self.lines.with(|hold, lines| {
+            let free = is_for_newcomers(hold, lines);
+            if free {
+                *hold = Hold::Held;
+            }
+            free
+        })
+    }
+
+    /// Gives the lock back; the first in line has it from here on.
+    ///
+    /// # Errors
+    /// When nobody holds it.
+    #[inline]
+    pub fn release(&self) -> Result<(), NotLocked> {
+        self.lines.with_wake(|hold, lines| {
+            if *hold != Hold::Held {
+                return (Err(NotLocked), None);
+            }
+            (Ok(()), hand_on(hold, lines))
+        })
+    }
+
+    /// True while somebody holds the lock.
+    pub fn is_locked(&self) -> bool {
+        self.lines.with(|hold, _| *hold == Hold::Held)
+    }
+}
+
+/// True when the lock is free and nobody who will stay is in line.
+#[inline]
+fn is_for_newcomers(hold: &Hold, lines: &[Line; 1]) -> bool {
+    *hold == Hold::Free && (lines[0].is_empty() || lines[0].all_leaving())
+}
+
+/// The lock is free: the first in line gets it.
+#[inline]
+fn hand_on(hold: &mut Hold, lines: &mut [Line; 1]) -> Option<StoredWaker> {
+    let first = lines[0].grant_first();
+    *hold = if first.is_some() { Hold::Handed } else { Hold::Free };
+    first
+}
+
+impl Default for RawLock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for RawLock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawLock").field("locked", &self.is_locked()).finish()
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A pending [`RawLock::acquire`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Acquire<'a> {
+        #[pin]
+        wait: Wait<'a, Hold, 1>,
+    }
+
+    impl PinnedDrop for Acquire<'_> {
+        fn drop(this: Pin<&mut Self>) {
+            this.project().wait.leave(|hold, lines, turned| match (turned, *hold) {
+                (Turned::Granted, _) | (_, Hold::Free) => hand_on(hold, lines),
+                _ => None,
+            });
+        }
+    }
+}
+
+impl Future for Acquire<'_> {
+    type Output = ();
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.project().wait.poll(cx, |hold, lines, turned| {
+            let mine = match turned {
+                Turned::Granted => true,
+                Turned::New => is_for_newcomers(hold, lines),
+                Turned::First => *hold == Hold::Free,
+                Turned::Again => false,
+            };
+            mine.then(|| *hold = Hold::Held)
+        })
+    }
+}
+
+impl fmt::Debug for Acquire<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Acquire")
+    }
+}

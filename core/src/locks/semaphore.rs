@@ -1,0 +1,186 @@
+//! Counting permits.
+//!
+//! A released permit goes straight to the oldest waiter; the count rises only if nobody waits.
+//! Invariant `Counted`: permits + grants + live `Permit`s == permits put in.
+
+use crate::task::StoredWaker;
+use crate::wait::{Line, Lines, Turned, Wait};
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+struct Count {
+    permits: usize,
+    /// Given to waiters that have not taken their step yet.
+    granted: usize,
+}
+
+/// Permits that tasks take and give back, in order of arrival. asyncio: `Semaphore`.
+///
+/// ```
+/// # corio_sim::run(async {
+/// let seats = corio::Semaphore::new(2);
+/// let seat = seats.acquire().await; // given back when `seat` drops
+/// assert_eq!(seats.available(), 1);
+/// # drop(seat); });
+/// ```
+///
+/// Usable in a `static`, from tasks, threads and interrupts; waiting allocates nothing.
+///
+/// # Fairness
+/// First come, first served: a newcomer never overtakes a waiter.
+pub struct Semaphore {
+    lines: Lines<Count, 1>,
+}
+
+impl Semaphore {
+    crate::sync::const_fn! {
+        /// A semaphore with `permits` to give.
+        pub const fn new(permits: usize) -> Self {
+            Self { lines: Lines::new(Count { permits, granted: 0 }) }
+        }
+    }
+
+    /// Takes one permit, waiting in line until there is one.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the line. A permit already granted to it goes to the next waiter.
+    #[inline]
+    pub fn acquire(&self) -> AcquirePermit<'_> {
+        AcquirePermit { wait: Wait::new(&self.lines, 0), semaphore: self }
+    }
+
+    /// Takes one permit if there is one and nobody waits.
+    pub fn try_acquire(&self) -> Option<Permit<'_>> {
+        let taken = self.lines.with(|count, lines| {
+            let free = is_for_newcomers(count, lines);
+            if free {
+                count.permits -= 1;
+            }
+            free
+        });
+        // Not `then_some`: a permit that is made and not given out would be given back.
+        taken.then(|| Permit { semaphore: self })
+    }
+
+    /// Gives one permit to the oldest waiter, or keeps it if nobody waits. It need not have been acquired before.
+    pub fn release(&self) {
+        self.lines.with_wake(|count, lines| {
+            count.permits = count.permits.saturating_add(1);
+            ((), grant(count, lines))
+        });
+    }
+
+    /// How many permits are there to take.
+    pub fn available(&self) -> usize {
+        self.lines.with(|count, _| count.permits)
+    }
+
+    /// True when `acquire` would wait. asyncio: `Semaphore.locked`.
+    pub fn is_locked(&self) -> bool {
+        self.lines.with(|count, lines| !is_for_newcomers(count, lines))
+    }
+}
+
+#[inline]
+fn is_for_newcomers(count: &Count, lines: &[Line; 1]) -> bool {
+    count.permits > 0 && count.granted == 0 && (lines[0].is_empty() || lines[0].all_leaving())
+}
+
+/// Gives a permit to the next waiter, if there is a permit and a waiter.
+#[inline]
+fn grant(count: &mut Count, lines: &mut [Line; 1]) -> Option<StoredWaker> {
+    if count.permits == 0 {
+        return None;
+    }
+    let waker = lines[0].grant_next()?;
+    count.permits -= 1;
+    count.granted += 1;
+    Some(waker)
+}
+
+impl fmt::Debug for Semaphore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Semaphore").field("available", &self.available()).finish()
+    }
+}
+
+/// One permit of a [`Semaphore`]; its drop gives it back.
+#[must_use = "the permit is given back when it drops"]
+pub struct Permit<'a> {
+    semaphore: &'a Semaphore,
+}
+
+impl Permit<'_> {
+    /// Keeps the permit for good: it is not given back, unless by [`Semaphore::release`].
+    pub fn forget(self) {
+        core::mem::forget(self);
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.semaphore.release();
+    }
+}
+
+impl fmt::Debug for Permit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Permit")
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A pending [`Semaphore::acquire`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct AcquirePermit<'a> {
+        #[pin]
+        wait: Wait<'a, Count, 1>,
+        semaphore: &'a Semaphore,
+    }
+
+    impl PinnedDrop for AcquirePermit<'_> {
+        fn drop(this: Pin<&mut Self>) {
+            this.project().wait.leave(|count, lines, turned| {
+                if turned == Turned::Granted {
+                    count.granted -= 1;
+                    count.permits = count.permits.saturating_add(1);
+                }
+                grant(count, lines)
+            });
+        }
+    }
+}
+
+impl<'a> Future for AcquirePermit<'a> {
+    type Output = Permit<'a>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Permit<'a>> {
+        let this = self.project();
+        let semaphore: &'a Semaphore = this.semaphore;
+        let claimed = this.wait.poll(cx, |count, lines, turned| {
+            match turned {
+                Turned::Granted => count.granted -= 1,
+                Turned::New if is_for_newcomers(count, lines) => count.permits -= 1,
+                Turned::First if count.permits > 0 => count.permits -= 1,
+                _ => return None,
+            }
+            // A newcomer stands in line behind a grant even if a further permit is there: it is told now.
+            Some(if turned == Turned::Granted { grant(count, lines) } else { None })
+        });
+        claimed.map(|woken| {
+            if let Some(waker) = woken {
+                waker.wake();
+            }
+            Permit { semaphore }
+        })
+    }
+}
+
+impl fmt::Debug for AcquirePermit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AcquirePermit")
+    }
+}

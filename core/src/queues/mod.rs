@@ -1,0 +1,30 @@
+//! Queues: items on their way from task to task.
+
+mod queue;
+mod store;
+
+pub use queue::{Get, Join, Put, PutError, QueueOf, ShutDown, Shutdown, TaskDoneTooOften, TryGetError, TryPutError};
+#[cfg(feature = "alloc")]
+pub use store::{DynFifo, DynLifo, DynPriority};
+pub use store::{Fifo, Lifo, Priority, Store};
+
+/// A queue for up to `N` items, first in, first out. asyncio: `Queue(N)`.
+pub type Queue<T, const N: usize> = QueueOf<T, Fifo<T, N>>;
+
+/// A queue for up to `N` items, last in, first out. asyncio: `LifoQueue(N)`.
+pub type LifoQueue<T, const N: usize> = QueueOf<T, Lifo<T, N>>;
+
+/// A queue for up to `N` items, smallest first. asyncio: `PriorityQueue(N)`.
+pub type PriorityQueue<T, const N: usize> = QueueOf<T, Priority<T, N>>;
+
+/// A queue on the heap, with a size given at run time, first in, first out. asyncio: `Queue`.
+#[cfg(feature = "alloc")]
+pub type DynQueue<T> = QueueOf<T, DynFifo<T>>;
+
+/// A queue on the heap, with a size given at run time, last in, first out. asyncio: `LifoQueue`.
+#[cfg(feature = "alloc")]
+pub type DynLifoQueue<T> = QueueOf<T, DynLifo<T>>;
+
+/// A queue on the heap, with a size given at run time, smallest first. asyncio: `PriorityQueue`.
+#[cfg(feature = "alloc")]
+pub type DynPriorityQueue<T> = QueueOf<T, DynPriority<T>>;

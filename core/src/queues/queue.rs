@@ -1,0 +1,515 @@
+//! The queue, whatever its store and order.
+//!
+//! Items, the count of unfinished ones, those who wait for an item, those who wait for room and those who wait for the
+//! end of all work sit under one short lock. As in asyncio an item is not handed over: `put` wakes the first who waits for one,
+//! and the item stays in the queue until that one's step, so a newcomer may take it first; then the one that was woken
+//! waits again, at the end of the line.
+//!
+//! Invariant `NoneForgotten`: as long as items are in and somebody waits for one, somebody was woken who has not had
+//! their step yet (or their drop, which then wakes the next). The same for room.
+
+use super::Store;
+#[cfg(feature = "alloc")]
+use super::{DynFifo, DynLifo, DynPriority};
+use super::{Fifo, Lifo, Priority};
+use crate::task::StoredWaker;
+use crate::wait::{Line, Lines, Turned, Wait};
+use core::fmt;
+use core::future::Future;
+use core::marker::PhantomData;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+/// Who waits for an item, for room, and for the end of all work.
+const GETTERS: usize = 0;
+const PUTTERS: usize = 1;
+const JOINERS: usize = 2;
+
+struct State<S> {
+    items: S,
+    unfinished: usize,
+    shut: bool,
+}
+
+/// A queue of `T` in a store `S`: see [`Queue`](crate::Queue) and its kin for the stores there are.
+///
+/// ```
+/// use corio::Queue;
+/// static JOBS: Queue<u32, 4> = Queue::new();
+/// # corio_sim::run(async {
+/// let worker = corio::spawn(async {
+///     let job = JOBS.get().await.unwrap();
+///     JOBS.task_done().unwrap();
+///     job * 2
+/// });
+/// JOBS.put(21).await.unwrap();
+/// JOBS.join().await; // until every item that was put is done
+/// assert_eq!(worker.await, Ok(42));
+/// # });
+/// ```
+///
+/// Usable in a `static`, from tasks, threads and interrupts; waiting allocates nothing.
+///
+/// # Fairness
+/// Those who wait for items are woken in order of arrival, and so are those who wait for room. As in asyncio a
+/// newcomer may take an item before the one that was woken for it has its turn, which then waits again.
+pub struct QueueOf<T, S> {
+    lines: Lines<State<S>, 3>,
+    _items: PhantomData<T>,
+}
+
+/// How to end a queue, for [`QueueOf::shutdown`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shutdown {
+    /// What is in may still be taken.
+    Drain,
+    /// What is in is dropped, and counts as done. asyncio: `shutdown(immediate=True)`.
+    Immediate,
+}
+
+/// Why `put` failed. The item comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum PutError<T> {
+    /// The queue was shut down: never try again. asyncio: `QueueShutDown`.
+    ShutDown(T),
+}
+
+/// Why `try_put` failed. The item comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum TryPutError<T> {
+    /// There is no room now: try later. asyncio: `QueueFull`.
+    Full(T),
+    /// The queue was shut down: never try again. asyncio: `QueueShutDown`.
+    ShutDown(T),
+}
+
+/// The queue was shut down and is empty. asyncio: `QueueShutDown`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShutDown;
+
+/// Why `try_get` failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TryGetError {
+    /// There is no item now: try later. asyncio: `QueueEmpty`.
+    Empty,
+    /// The queue was shut down: there will be none. asyncio: `QueueShutDown`.
+    ShutDown,
+}
+
+/// More `task_done`s than items. asyncio: the `ValueError` of `Queue.task_done`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskDoneTooOften;
+
+impl<T, const N: usize> QueueOf<T, Fifo<T, N>> {
+    crate::sync::const_fn! {
+        /// An empty queue.
+        pub const fn new() -> Self {
+            Self::with_store(Fifo::new())
+        }
+    }
+}
+
+impl<T, const N: usize> QueueOf<T, Lifo<T, N>> {
+    crate::sync::const_fn! {
+        /// An empty queue.
+        pub const fn new() -> Self {
+            Self::with_store(Lifo::new())
+        }
+    }
+}
+
+impl<T: Ord, const N: usize> QueueOf<T, Priority<T, N>> {
+    crate::sync::const_fn! {
+        /// An empty queue.
+        pub const fn new() -> Self {
+            Self::with_store(Priority::new())
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<T> QueueOf<T, DynFifo<T>> {
+    /// An empty queue for up to `limit` items; 0: without limit, as in asyncio.
+    pub fn new(limit: usize) -> Self {
+        Self::with_store(DynFifo::new(limit))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<T> QueueOf<T, DynLifo<T>> {
+    /// An empty queue for up to `limit` items; 0: without limit, as in asyncio.
+    pub fn new(limit: usize) -> Self {
+        Self::with_store(DynLifo::new(limit))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<T: Ord> QueueOf<T, DynPriority<T>> {
+    /// An empty queue for up to `limit` items; 0: without limit, as in asyncio.
+    pub fn new(limit: usize) -> Self {
+        Self::with_store(DynPriority::new(limit))
+    }
+}
+
+impl<T, S> QueueOf<T, S> {
+    crate::sync::const_fn! {
+        /// A queue over a store of one's own.
+        pub const fn with_store(items: S) -> Self {
+            Self { lines: Lines::new(State { items, unfinished: 0, shut: false }), _items: PhantomData }
+        }
+    }
+}
+
+impl<T, S: Store<T>> QueueOf<T, S> {
+    /// Puts `item` in, waiting for room if the queue is full.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the item, which is not in the queue then. Room that was already there for it goes to
+    /// the next who waits.
+    ///
+    /// # Errors
+    /// When the queue was shut down; the item comes back.
+    #[inline]
+    pub fn put(&self, item: T) -> Put<'_, T, S> {
+        Put { wait: Wait::new(&self.lines, PUTTERS), item: Some(item) }
+    }
+
+    /// Takes the next item, waiting for one if the queue is empty.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing: an item that it was woken for goes to the next who waits.
+    ///
+    /// # Errors
+    /// When the queue was shut down and is empty.
+    #[inline]
+    pub fn get(&self) -> Get<'_, T, S> {
+        Get { wait: Wait::new(&self.lines, GETTERS), _item: PhantomData }
+    }
+
+    /// Puts `item` in if there is room now. asyncio: `put_nowait`.
+    ///
+    /// # Errors
+    /// When there is no room or the queue was shut down; the item comes back.
+    #[inline]
+    pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
+        self.lines.with_wake(|state, lines| match state.put(item, lines) {
+            Ok(woken) => (Ok(()), woken),
+            Err(error) => (Err(error), None),
+        })
+    }
+
+    /// Takes the next item if there is one now. asyncio: `get_nowait`.
+    ///
+    /// # Errors
+    /// When there is none.
+    #[inline]
+    pub fn try_get(&self) -> Result<T, TryGetError> {
+        self.lines.with_wake(|state, lines| match state.get(lines) {
+            Some((item, woken)) => (Ok(item), woken),
+            None => (Err(if state.shut { TryGetError::ShutDown } else { TryGetError::Empty }), None),
+        })
+    }
+
+    /// Says that the work for one item that was taken is done.
+    ///
+    /// # Errors
+    /// When all items were done already.
+    pub fn task_done(&self) -> Result<(), TaskDoneTooOften> {
+        let all_done = self.lines.with(|state, _| {
+            state.unfinished = state.unfinished.checked_sub(1).ok_or(TaskDoneTooOften)?;
+            Ok(state.unfinished == 0)
+        })?;
+        if all_done {
+            self.lines.wake_all(JOINERS);
+        }
+        Ok(())
+    }
+
+    /// Waits until every item that was put is done: see [`task_done`](Self::task_done).
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    #[inline]
+    pub fn join(&self) -> Join<'_, T, S> {
+        Join { wait: Wait::new(&self.lines, JOINERS), _item: PhantomData }
+    }
+
+    /// Ends the queue: puts fail from now on, and gets once it is empty. All who wait are woken to find out.
+    pub fn shutdown(&self, how: Shutdown) {
+        let mut all_done = self.lines.with(|state, _| {
+            state.shut = true;
+            false
+        });
+        if how == Shutdown::Immediate {
+            // Item by item: their drops are user code, which must not run under the lock.
+            while let Some(item) = self.lines.with(|state, _| {
+                let item = state.items.pop()?;
+                state.unfinished = state.unfinished.saturating_sub(1);
+                Some(item)
+            }) {
+                drop(item);
+            }
+            all_done = self.lines.with(|state, _| state.unfinished == 0);
+        }
+        if all_done {
+            self.lines.wake_all(JOINERS);
+        }
+        self.lines.wake_all(GETTERS);
+        self.lines.wake_all(PUTTERS);
+    }
+
+    /// How many items are in. asyncio: `qsize`.
+    pub fn len(&self) -> usize {
+        self.lines.with(|state, _| state.items.len())
+    }
+
+    /// How many items fit; none: any number. asyncio: `maxsize`.
+    pub fn capacity(&self) -> Option<usize> {
+        self.lines.with(|state, _| state.items.capacity())
+    }
+
+    /// True when no item is in. asyncio: `empty`.
+    pub fn is_empty(&self) -> bool {
+        self.lines.with(|state, _| state.items.is_empty())
+    }
+
+    /// True when no more items fit. asyncio: `full`.
+    pub fn is_full(&self) -> bool {
+        self.lines.with(|state, _| state.items.is_full())
+    }
+
+    /// True after [`shutdown`](Self::shutdown).
+    pub fn is_shut_down(&self) -> bool {
+        self.lines.with(|state, _| state.shut)
+    }
+}
+
+impl<S> State<S> {
+    #[inline]
+    fn put<T>(&mut self, item: T, lines: &mut [Line; 3]) -> Result<Option<StoredWaker>, TryPutError<T>>
+    where
+        S: Store<T>,
+    {
+        if self.shut {
+            return Err(TryPutError::ShutDown(item));
+        }
+        if self.items.is_full() {
+            return Err(TryPutError::Full(item));
+        }
+        self.items.push(item).map_err(TryPutError::Full)?;
+        self.unfinished = self.unfinished.saturating_add(1);
+        Ok(lines[GETTERS].grant_next())
+    }
+
+    #[inline]
+    fn get<T>(&mut self, lines: &mut [Line; 3]) -> Option<(T, Option<StoredWaker>)>
+    where
+        S: Store<T>,
+    {
+        let item = self.items.pop()?;
+        Some((item, lines[PUTTERS].grant_next()))
+    }
+}
+
+impl<T, S: Store<T>> fmt::Debug for QueueOf<T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("len", &self.len()).field("capacity", &self.capacity()).finish()
+    }
+}
+
+#[inline]
+fn wake(woken: Option<StoredWaker>) {
+    if let Some(waker) = woken {
+        waker.wake();
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A pending [`QueueOf::put`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Put<'a, T, S> where S: Store<T> {
+        #[pin]
+        wait: Wait<'a, State<S>, 3>,
+        item: Option<T>,
+    }
+
+    impl<T, S> PinnedDrop for Put<'_, T, S> where S: Store<T> {
+        fn drop(this: Pin<&mut Self>) {
+            this.project().wait.leave(|state, lines, turned| {
+                if turned == Turned::Granted && !state.items.is_full() { lines[PUTTERS].grant_next() } else { None }
+            });
+        }
+    }
+}
+
+impl<T, S: Store<T>> Future for Put<'_, T, S> {
+    type Output = Result<(), PutError<T>>;
+
+    /// # Panics
+    /// When polled after it was ready.
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let place = this.item;
+        let put = this.wait.poll(cx, |state, lines, turned| {
+            // Still in line: room that is there is for those before.
+            if turned == Turned::Again {
+                return None;
+            }
+            match state.put(place.take().expect("put() was polled after it was ready"), lines) {
+                Ok(woken) => Some(Ok(woken)),
+                Err(TryPutError::ShutDown(item)) => Some(Err(PutError::ShutDown(item))),
+                Err(TryPutError::Full(item)) => {
+                    *place = Some(item);
+                    None
+                }
+            }
+        });
+        put.map(|put| put.map(wake))
+    }
+}
+
+impl<T, S: Store<T>> fmt::Debug for Put<'_, T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Put")
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A pending [`QueueOf::get`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Get<'a, T, S> where S: Store<T> {
+        #[pin]
+        wait: Wait<'a, State<S>, 3>,
+        _item: PhantomData<T>,
+    }
+
+    impl<T, S> PinnedDrop for Get<'_, T, S> where S: Store<T> {
+        fn drop(this: Pin<&mut Self>) {
+            this.project().wait.leave(|state, lines, turned| {
+                if turned == Turned::Granted && !state.items.is_empty() { lines[GETTERS].grant_next() } else { None }
+            });
+        }
+    }
+}
+
+impl<T, S: Store<T>> Future for Get<'_, T, S> {
+    type Output = Result<T, ShutDown>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let got = self.project().wait.poll(cx, |state, lines, turned| {
+            // Still in line: an item that is there is for those before.
+            if turned == Turned::Again {
+                return None;
+            }
+            match state.get(lines) {
+                Some(got) => Some(Ok(got)),
+                None => state.shut.then_some(Err(ShutDown)),
+            }
+        });
+        got.map(|got| {
+            got.map(|(item, woken)| {
+                wake(woken);
+                item
+            })
+        })
+    }
+}
+
+impl<T, S: Store<T>> fmt::Debug for Get<'_, T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Get")
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A pending [`QueueOf::join`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Join<'a, T, S> {
+        #[pin]
+        wait: Wait<'a, State<S>, 3>,
+        _item: PhantomData<T>,
+    }
+
+    impl<T, S> PinnedDrop for Join<'_, T, S> {
+        fn drop(this: Pin<&mut Self>) {
+            this.project().wait.leave(|_, _, _| None);
+        }
+    }
+}
+
+impl<T, S> Future for Join<'_, T, S> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.project()
+            .wait
+            .poll(cx, |state, _, turned| (turned == Turned::Granted || state.unfinished == 0).then_some(()))
+    }
+}
+
+impl<T, S> fmt::Debug for Join<'_, T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Join")
+    }
+}
+
+impl<T> fmt::Debug for PutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ShutDown(..)")
+    }
+}
+
+impl<T> fmt::Debug for TryPutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "Full(..)",
+            Self::ShutDown(_) => "ShutDown(..)",
+        })
+    }
+}
+
+const SHUT_DOWN: &str = "the queue was shut down";
+
+impl<T> fmt::Display for PutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(SHUT_DOWN)
+    }
+}
+
+impl<T> fmt::Display for TryPutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "the queue is full",
+            Self::ShutDown(_) => SHUT_DOWN,
+        })
+    }
+}
+
+impl fmt::Display for ShutDown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(SHUT_DOWN)
+    }
+}
+
+impl fmt::Display for TryGetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "the queue is empty",
+            Self::ShutDown => SHUT_DOWN,
+        })
+    }
+}
+
+impl fmt::Display for TaskDoneTooOften {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("task_done() was called more often than items were put")
+    }
+}
+
+impl<T> core::error::Error for PutError<T> {}
+impl<T> core::error::Error for TryPutError<T> {}
+impl core::error::Error for ShutDown {}
+impl core::error::Error for TryGetError {}
+impl core::error::Error for TaskDoneTooOften {}

@@ -1,0 +1,229 @@
+#![allow(unsafe_code)] // an intrusive list of pinned nodes
+//! `Line`: those who wait, first come first, linked through nodes that live in the waiting futures.
+//!
+//! Nothing is allocated, any number may wait, and who is dropped takes its node out.
+//!
+//! Invariants:
+//! - `Linked`: a waiter whose state is `WAITING` is in exactly one line, stays where it is, and leaves before it is
+//!   freed. Lines and the links and wakers of their waiters are touched under the lock of the line only.
+//! - `Handed`: a grant is the last thing done with a waiter under the lock: from the moment its state is `GRANTED`
+//!   its owner may free it.
+
+use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::task::StoredWaker;
+use core::cell::{Cell, UnsafeCell};
+use core::marker::PhantomPinned;
+use core::ptr;
+
+const IDLE: u8 = 0;
+const WAITING: u8 = 1;
+const GRANTED: u8 = 2;
+
+/// A place in a line, pinned in the future that waits.
+pub(crate) struct Waiter {
+    prev: Cell<*const Waiter>,
+    next: Cell<*const Waiter>,
+    waker: UnsafeCell<StoredWaker>,
+    /// When it joined, in the line's count of `grant_all`s.
+    epoch: Cell<u16>,
+    state: AtomicU8,
+    _pinned: PhantomPinned,
+}
+
+// SAFETY: but for `state`, which is atomic, it is touched under the lock of its line (`Linked`).
+unsafe impl Send for Waiter {}
+// SAFETY: as above.
+unsafe impl Sync for Waiter {}
+
+impl Waiter {
+    crate::sync::const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self {
+                prev: Cell::new(ptr::null()),
+                next: Cell::new(ptr::null()),
+                waker: UnsafeCell::new(StoredWaker::NONE),
+                epoch: Cell::new(0),
+                state: AtomicU8::new(IDLE),
+                _pinned: PhantomPinned,
+            }
+        }
+    }
+
+    /// True unless it is in a line or holds a grant. Asked by its owner, who alone makes it otherwise.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == IDLE
+    }
+
+    /// True when it holds a grant. Under the lock.
+    #[inline]
+    pub(crate) fn is_granted(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == GRANTED
+    }
+
+    /// Its owner has taken what it waited for. Under the lock; it is in no line.
+    #[inline]
+    pub(crate) fn rest(&self) {
+        self.state.store(IDLE, Ordering::Relaxed);
+    }
+}
+
+/// Those who wait, in order of arrival.
+pub(crate) struct Line {
+    first: *const Waiter,
+    last: *const Waiter,
+    epoch: u16,
+}
+
+// SAFETY: the pointers are followed under the lock that the line is behind (`Linked`).
+unsafe impl Send for Line {}
+
+impl Line {
+    pub(crate) const fn new() -> Self {
+        Self { first: ptr::null(), last: ptr::null(), epoch: 0 }
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_null()
+    }
+
+    #[inline]
+    pub(crate) fn is_first(&self, waiter: &Waiter) -> bool {
+        ptr::eq(self.first, waiter)
+    }
+
+    /// Puts `waiter` at the end, to be woken by `waker`; what it had before is left there.
+    ///
+    /// # Safety
+    /// `Linked`: it is in no line, is not moved from here on, and leaves before it is freed.
+    #[inline]
+    pub(crate) unsafe fn join(&mut self, waiter: &Waiter, waker: &mut StoredWaker) {
+        // SAFETY: by the caller's word, and `Linked` for the last.
+        unsafe {
+            core::mem::swap(&mut *waiter.waker.get(), waker);
+            waiter.next.set(ptr::null());
+            waiter.prev.set(self.last);
+            match self.last.as_ref() {
+                Some(last) => last.next.set(waiter),
+                None => self.first = waiter,
+            }
+        }
+        self.last = waiter;
+        waiter.epoch.set(self.epoch);
+        waiter.state.store(WAITING, Ordering::Relaxed);
+    }
+
+    /// Takes `waiter` out if it is in; its waker is put into `waker`, to be dropped where no lock is held.
+    ///
+    /// # Safety
+    /// It is in this line or in none.
+    #[inline]
+    pub(crate) unsafe fn leave(&mut self, waiter: &Waiter, waker: &mut StoredWaker) {
+        if waiter.state.load(Ordering::Relaxed) == WAITING {
+            // SAFETY: by the caller's word.
+            unsafe {
+                core::mem::swap(&mut *waiter.waker.get(), waker);
+                self.unlink(waiter);
+            }
+            waiter.rest();
+        }
+    }
+
+    /// Exchanges the waker of a waiter that is in the line.
+    pub(crate) fn set_waker(&mut self, waiter: &Waiter, waker: &mut StoredWaker) {
+        // SAFETY: `Linked`: under the lock.
+        unsafe { core::mem::swap(&mut *waiter.waker.get(), waker) };
+    }
+
+    #[inline]
+    unsafe fn unlink(&mut self, waiter: &Waiter) {
+        let (prev, next) = (waiter.prev.get(), waiter.next.get());
+        // SAFETY: `Linked`.
+        unsafe {
+            match prev.as_ref() {
+                Some(prev) => prev.next.set(next),
+                None => self.first = next,
+            }
+            match next.as_ref() {
+                Some(next) => next.prev.set(prev),
+                None => self.last = prev,
+            }
+        }
+    }
+
+    /// Takes `waiter` out with a grant; the caller wakes the waker after unlocking.
+    #[inline]
+    unsafe fn grant(&mut self, waiter: &Waiter) -> StoredWaker {
+        // SAFETY: `Linked`; the state is the last thing touched (`Handed`). Release: with the acquire of the lock
+        // that the owner takes next it is not needed, but the owner may look at the state without the lock.
+        unsafe {
+            self.unlink(waiter);
+            let waker = (*waiter.waker.get()).take();
+            waiter.state.store(GRANTED, Ordering::Release);
+            waker
+        }
+    }
+
+    /// Grants the first, unless its task is about to drop it: then nobody, for the drop passes the matter on.
+    #[inline]
+    pub(crate) fn grant_first(&mut self) -> Option<StoredWaker> {
+        // SAFETY: `Linked`.
+        unsafe {
+            let first = self.first.as_ref()?;
+            if (*first.waker.get()).is_leaving() {
+                return None;
+            }
+            Some(self.grant(first))
+        }
+    }
+
+    /// Grants the first whose task is not about to drop it.
+    #[inline]
+    pub(crate) fn grant_next(&mut self) -> Option<StoredWaker> {
+        let mut next = self.first;
+        // SAFETY: `Linked`.
+        unsafe {
+            while let Some(waiter) = next.as_ref() {
+                if !(*waiter.waker.get()).is_leaving() {
+                    return Some(self.grant(waiter));
+                }
+                next = waiter.next.get();
+            }
+        }
+        None
+    }
+
+    /// True when none is here to stay: all are about to be dropped by their tasks.
+    pub(crate) fn all_leaving(&self) -> bool {
+        let mut next = self.first;
+        // SAFETY: `Linked`.
+        unsafe {
+            while let Some(waiter) = next.as_ref() {
+                if !(*waiter.waker.get()).is_leaving() {
+                    return false;
+                }
+                next = waiter.next.get();
+            }
+        }
+        true
+    }
+
+    /// Begins to grant all who are in line now. `grant_older` then gives them out one at a time, so that the lock is
+    /// free in between.
+    pub(crate) fn begin_grant_all(&mut self) -> u16 {
+        self.epoch = self.epoch.wrapping_add(1);
+        self.epoch
+    }
+
+    /// Grants the first, if it was in line when `begin_grant_all` returned `epoch`.
+    pub(crate) fn grant_older(&mut self, epoch: u16) -> Option<StoredWaker> {
+        // SAFETY: `Linked`.
+        unsafe {
+            let first = self.first.as_ref()?;
+            // Wrapping: right as long as a waiter does not stand through 2^15 rounds, which it cannot: each takes
+            // along all who are there.
+            if (first.epoch.get().wrapping_sub(epoch) as i16) < 0 { Some(self.grant(first)) } else { None }
+        }
+    }
+}
