@@ -1,0 +1,87 @@
+//! Replies into bytes.
+//!
+//! [`Reply`] is written over [`Output`]; sizes of replies are known before they are written, so that a command can ask
+//! for room before it changes anything.
+
+use crate::memory::Output;
+
+/// The RESP2 encodings.
+pub(crate) trait Reply: Output {
+    /// `+text`
+    fn status(&mut self, text: &str) {
+        self.line(b'+', &[text.as_bytes()]);
+    }
+
+    /// `-text`, made of parts.
+    fn error(&mut self, parts: &[&[u8]]) {
+        self.line(b'-', parts);
+    }
+
+    /// `:value`
+    fn integer(&mut self, value: i64) {
+        self.line(b':', &[itoa::Buffer::new().format(value).as_bytes()]);
+    }
+
+    /// `:count`
+    fn count(&mut self, count: usize) {
+        self.integer(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// A string of bytes.
+    fn bulk(&mut self, bytes: &[u8]) {
+        self.header(b'$', bytes.len());
+        self.extend(bytes);
+        self.extend(b"\r\n");
+    }
+
+    /// The string that is not there.
+    fn nil(&mut self) {
+        self.extend(b"$-1\r\n");
+    }
+
+    /// The array that is not there.
+    fn nil_array(&mut self) {
+        self.extend(b"*-1\r\n");
+    }
+
+    /// The beginning of an array of `len` replies.
+    fn array(&mut self, len: usize) {
+        self.header(b'*', len);
+    }
+
+    /// A kind and a length.
+    fn header(&mut self, kind: u8, len: usize) {
+        self.line(kind, &[itoa::Buffer::new().format(len).as_bytes()]);
+    }
+
+    /// A line of parts.
+    fn line(&mut self, kind: u8, parts: &[&[u8]]) {
+        self.extend(&[kind]);
+        for part in parts {
+            self.text(part);
+        }
+        self.extend(b"\r\n");
+    }
+
+    /// Text within a line; a line end would break the protocol and becomes a blank.
+    fn text(&mut self, text: &[u8]) {
+        for (index, piece) in text.split(|byte| matches!(byte, b'\r' | b'\n')).enumerate() {
+            if index > 0 {
+                self.extend(b" ");
+            }
+            self.extend(piece);
+        }
+    }
+}
+
+impl<O: Output> Reply for O {}
+
+/// Bytes of a bulk string of `len` bytes.
+pub(crate) fn bulk_size(len: usize) -> usize {
+    header_size(len).saturating_add(len).saturating_add(2)
+}
+
+/// Bytes of the header of an array of `len`, or of a bulk string.
+pub(crate) fn header_size(len: usize) -> usize {
+    3 + itoa::Buffer::new().format(len).len()
+}
