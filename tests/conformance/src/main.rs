@@ -79,11 +79,11 @@ fn print_traces(files: &[PathBuf]) -> io::Result<bool> {
     let mut out = io::stdout().lock();
     let mut good = true;
     for file in files {
-        if files.len() > 1 {
-            writeln!(out, "== {}", name(file))?;
-        }
         let complaint = match fs::read_to_string(file).map_err(|e| e.to_string()).map(|json| run(&json)) {
             Ok(Ok(Answer::Trace(lines))) => {
+                if files.len() > 1 {
+                    writeln!(out, "== {}", name(file))?;
+                }
                 for line in lines {
                     writeln!(out, "{line}")?;
                 }
