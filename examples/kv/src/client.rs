@@ -19,6 +19,8 @@ pub struct Client<O> {
     pub(crate) out: O,
     /// Bytes in the hands of the writer.
     pub(crate) writing: usize,
+    /// Bytes of heap in the hands of the writer.
+    pub(crate) chunk: usize,
     /// Bytes of heap for requests.
     query: usize,
     charged: usize,
@@ -144,10 +146,10 @@ impl<O: Output, L: List<Option<Client<O>>>> Clients<L, O> {
         self.held.saturating_add(more) <= self.most_held
     }
 
-    /// Keeps `Charged` after a change of the replies of `id`.
+    /// Keeps `Charged` after a change of the buffers of `id`.
     pub(crate) fn charge(&mut self, id: ClientId) {
         if let Some(Some(client)) = self.table.get_mut(id.index()) {
-            let now = client.query + client.waiting();
+            let now = client.query + client.out.footprint() + client.chunk;
             self.held = self.held - client.charged + now;
             client.charged = now;
         }

@@ -96,8 +96,17 @@ pub trait Output: Default {
     /// Appends `bytes`. The caller has looked at [`room`](Self::room); what does not fit is dropped whole.
     fn extend(&mut self, bytes: &[u8]);
 
-    /// Moves the oldest bytes, at least one if there are any, into `chunk`, replacing what it held.
+    /// Moves the oldest bytes, at least one if there are any, into `chunk`, which is empty.
     fn take(&mut self, chunk: &mut Self::Chunk);
+
+    /// Empties a chunk that has been written.
+    fn recycle(chunk: &mut Self::Chunk);
+
+    /// Bytes of heap held.
+    fn footprint(&self) -> usize;
+
+    /// Bytes of heap that `chunk` holds.
+    fn chunk_footprint(chunk: &Self::Chunk) -> usize;
 
     /// All that waits, in one piece.
     fn contiguous(&mut self) -> &[u8];

@@ -9,17 +9,23 @@ use crate::memory::Output;
 pub(crate) trait Reply: Output {
     /// `+text`
     fn status(&mut self, text: &str) {
-        self.line(b'+', &[text.as_bytes()]);
+        self.extend(b"+");
+        self.extend(text.as_bytes());
+        self.extend(b"\r\n");
     }
 
     /// `-text`, made of parts.
     fn error(&mut self, parts: &[&[u8]]) {
-        self.line(b'-', parts);
+        self.extend(b"-");
+        for part in parts {
+            self.text(part);
+        }
+        self.extend(b"\r\n");
     }
 
     /// `:value`
     fn integer(&mut self, value: i64) {
-        self.line(b':', &[itoa::Buffer::new().format(value).as_bytes()]);
+        self.number(b':', itoa::Buffer::new().format(value));
     }
 
     /// `:count`
@@ -51,16 +57,17 @@ pub(crate) trait Reply: Output {
 
     /// A kind and a length.
     fn header(&mut self, kind: u8, len: usize) {
-        self.line(kind, &[itoa::Buffer::new().format(len).as_bytes()]);
+        self.number(kind, itoa::Buffer::new().format(len));
     }
 
-    /// A line of parts.
-    fn line(&mut self, kind: u8, parts: &[&[u8]]) {
-        self.extend(&[kind]);
-        for part in parts {
-            self.text(part);
-        }
-        self.extend(b"\r\n");
+    /// A kind and digits, of a 64-bit number at most, in one piece: a long list has many of them.
+    fn number(&mut self, kind: u8, digits: &str) {
+        let mut line = [0; 23];
+        let end = 1 + digits.len();
+        line[0] = kind;
+        line[1..end].copy_from_slice(digits.as_bytes());
+        line[end..end + 2].copy_from_slice(b"\r\n");
+        self.extend(&line[..end + 2]);
     }
 
     /// Text within a line; a line end would break the protocol and becomes a blank.

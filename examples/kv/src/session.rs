@@ -258,9 +258,10 @@ impl<M: Memory> Session<'_, M> {
             if self.server.with(|state| state.clients.get(self.id).is_none_or(|client| client.out.is_empty())) {
                 writer.flush().await.map_err(StreamError::Write)?;
             }
+            M::Output::recycle(&mut chunk);
             self.server.with(|state| {
                 if let Some(client) = state.clients.get(self.id) {
-                    client.writing = 0;
+                    (client.writing, client.chunk) = (0, M::Output::chunk_footprint(&chunk));
                 }
                 state.clients.charge(self.id);
             });
@@ -272,7 +273,7 @@ impl<M: Memory> Session<'_, M> {
         self.server.with(|state| {
             let Some(client) = state.clients.get(self.id).filter(|client| !client.out.is_empty()) else { return false };
             client.out.take(chunk);
-            client.writing = chunk.as_ref().len();
+            (client.writing, client.chunk) = (chunk.as_ref().len(), M::Output::chunk_footprint(chunk));
             client.unsent = None;
             true
         })

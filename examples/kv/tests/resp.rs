@@ -163,9 +163,16 @@ fn any_bytes_are_requests_or_a_breach() {
     let mut random = Random::new(2);
     for _ in 0..20_000 {
         // Mostly the protocol's own characters, so that more than the first byte is looked at.
-        let bytes: Vec<u8> = (0..random.below(80))
-            .map(|_| if random.below(4) == 0 { random.next() as u8 } else { b"*$0123456789\r\n-\"'\\x "[random.below(20)] })
-            .collect();
+        let bytes: Vec<u8> =
+            (0..random.below(80))
+                .map(|_| {
+                    if random.below(4) == 0 {
+                        random.next() as u8
+                    } else {
+                        b"*$0123456789\r\n-\"'\\x "[random.below(20)]
+                    }
+                })
+                .collect();
         let (found, _) = requests(&bytes, || random.below(7));
         let arguments: usize = found.iter().flatten().map(Vec::len).sum();
         assert!(arguments <= bytes.len(), "arguments out of nothing: {}", text(&bytes));

@@ -53,9 +53,20 @@ impl<const N: usize> Output for Ring<N> {
     }
 
     fn take(&mut self, chunk: &mut Self::Chunk) {
-        chunk.clear();
         let take = self.0.len().min(chunk.capacity());
         chunk.extend((0..take).filter_map(|_| self.0.pop_front()));
+    }
+
+    fn recycle(chunk: &mut Self::Chunk) {
+        chunk.clear();
+    }
+
+    fn footprint(&self) -> usize {
+        0
+    }
+
+    fn chunk_footprint(_: &Self::Chunk) -> usize {
+        0
     }
 
     fn contiguous(&mut self) -> &[u8] {

@@ -69,9 +69,20 @@ impl Output for Pending {
     }
 
     fn take(&mut self, chunk: &mut Vec<u8>) {
+        core::mem::swap(&mut self.0, chunk);
+    }
+
+    fn recycle(chunk: &mut Vec<u8>) {
         chunk.clear();
         chunk.shrink_to(KEEP);
-        core::mem::swap(&mut self.0, chunk);
+    }
+
+    fn footprint(&self) -> usize {
+        self.0.capacity()
+    }
+
+    fn chunk_footprint(chunk: &Vec<u8>) -> usize {
+        chunk.capacity()
     }
 
     fn contiguous(&mut self) -> &[u8] {

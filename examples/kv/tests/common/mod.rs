@@ -1,5 +1,5 @@
 //! Clients in memory: bounded pipes with the stream traits, and a session at the other end.
-#![allow(dead_code)] // each test binary uses its part
+#![allow(dead_code, unreachable_pub)] // each test binary uses its part
 
 use core::cell::RefCell;
 use core::future::{Future, poll_fn};
