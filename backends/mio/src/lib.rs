@@ -1,4 +1,4 @@
-//! corio on hosted operating systems: the loop parks in [mio](mio)'s poll (epoll, kqueue, IOCP), and sockets speak the
+//! corio on hosted operating systems: the loop parks in [mio]'s poll (epoll, kqueue, IOCP), and sockets speak the
 //! `Read` and `Write` of [`embedded_io_async`].
 //!
 //! ```

@@ -116,33 +116,42 @@ impl Source {
         &self,
         way: Way,
         context: &mut Context<'_>,
-        mut operation: impl FnMut() -> io::Result<T>,
+        operation: impl FnOnce() -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
-        if self.ready.get() & way.0 != 0 {
-            if self.streak.get() == STREAK {
-                return self.rest(context);
-            }
-            loop {
-                match operation() {
-                    Ok(value) => {
-                        self.streak.set(self.streak.get() + 1);
-                        return Poll::Ready(Ok(value));
-                    }
-                    Err(error) => match error.kind() {
-                        io::ErrorKind::WouldBlock => break self.clear(way),
-                        io::ErrorKind::Interrupted => {}
-                        _ => return Poll::Ready(Err(error)),
-                    },
-                }
-            }
+        if self.ready.get() & way.0 == 0 {
+            return self.wait(way, context);
         }
+        if self.streak.get() == STREAK {
+            return self.rest(context);
+        }
+        match operation() {
+            Ok(value) => {
+                self.streak.set(self.streak.get() + 1);
+                Poll::Ready(Ok(value))
+            }
+            Err(error) => self.failed(way, context, error),
+        }
+    }
+
+    #[inline]
+    fn wait<T>(&self, way: Way, context: &mut Context<'_>) -> Poll<T> {
         self.streak.set(0);
-        if way == Way::READ {
-            self.reader.register(context.waker())
-        } else {
-            self.writer.register(context.waker())
-        }
+        let cell = if way == Way::READ { &self.reader } else { &self.writer };
+        cell.register(context.waker());
         Poll::Pending
+    }
+
+    #[cold]
+    fn failed<T>(&self, way: Way, context: &mut Context<'_>, error: io::Error) -> Poll<io::Result<T>> {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                self.clear(way);
+                self.wait(way, context)
+            }
+            // Try again, soon.
+            io::ErrorKind::Interrupted => self.rest(context),
+            _ => Poll::Ready(Err(error)),
+        }
     }
 
     /// Lets the others run once.

@@ -4,6 +4,7 @@
 //! direction has one user, which `&mut self` sees to, so each has one waiter.
 
 use core::future::{Future, poll_fn, ready};
+use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::io::{self, Read as _, Write as _};
@@ -372,6 +373,37 @@ impl Io {
     }
 }
 
+/// What `read` gives: a type of its own, not `poll_fn`, to have it inlined in the task that awaits it.
+struct Reading<'a, 'b> {
+    io: &'a Io,
+    buffer: &'b mut [u8],
+}
+
+impl Future for Reading<'_, '_> {
+    type Output = io::Result<usize>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.io.poll_read(context, this.buffer)
+    }
+}
+
+/// What `write` gives.
+struct Writing<'a, 'b> {
+    io: &'a Io,
+    bytes: &'b [u8],
+}
+
+impl Future for Writing<'_, '_> {
+    type Output = io::Result<usize>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.io.poll_write(context, self.bytes)
+    }
+}
+
 /// The reading direction of a [`TcpStream`], [borrowed](TcpStream::split).
 pub struct ReadHalf<'a> {
     io: &'a Io,
@@ -412,7 +444,7 @@ macro_rules! readable {
         impl Read for $stream {
             #[inline]
             fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
-                poll_fn(|context| self.io.poll_read(context, buffer))
+                Reading { io: &self.io, buffer }
             }
         }
 
@@ -430,7 +462,7 @@ macro_rules! writable {
         impl Write for $stream {
             #[inline]
             fn write(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
-                poll_fn(|context| self.io.poll_write(context, bytes))
+                Writing { io: &self.io, bytes }
             }
 
             /// Ready at once: nothing is held back here.
