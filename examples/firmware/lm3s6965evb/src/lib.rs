@@ -4,55 +4,20 @@
 //! `qemu-system-arm -machine lm3s6965evb`, with `-cpu cortex-m3`, or with `-cpu cortex-m0` when built for thumbv6m.
 #![no_std]
 
-use cortex_m::interrupt::InterruptNumber;
 use cortex_m_semihosting::{debug, hprintln};
 
 /// The rate of the core's clock out of reset.
 pub const HZ: u32 = 12_500_000;
 
-/// The interrupts that have a vector here: the first eight of the part's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
-#[expect(missing_docs, reason = "the names are the data sheet's")]
-pub enum Interrupt {
-    GPIOA,
-    GPIOB,
-    GPIOC,
-    GPIOD,
-    GPIOE,
-    UART0,
-    UART1,
-    SSI0,
-}
+#[cfg(feature = "timer")]
+mod timer;
+mod vectors;
 
-// The attribute for handlers, and beside it the names that the attribute looks for.
-pub use Interrupt as interrupt;
-pub use cortex_m_rt::interrupt;
-
-// SAFETY: the numbers are the data sheet's and stay the same.
-unsafe impl InterruptNumber for Interrupt {
-    fn number(self) -> u16 {
-        self as u16
-    }
-}
-
-unsafe extern "C" {
-    fn GPIOA();
-    fn GPIOB();
-    fn GPIOC();
-    fn GPIOD();
-    fn GPIOE();
-    fn UART0();
-    fn UART1();
-    fn SSI0();
-}
-
-/// The vectors, in the order of [`Interrupt`]; device.x gives each a default.
+#[cfg(feature = "timer")]
+pub use timer::Timer;
 #[doc(hidden)]
-// SAFETY: the section and the symbol are those that cortex-m-rt asks for with its feature `device`.
-#[unsafe(link_section = ".vector_table.interrupts")]
-#[unsafe(no_mangle)]
-pub static __INTERRUPTS: [unsafe extern "C" fn(); 8] = [GPIOA, GPIOB, GPIOC, GPIOD, GPIOE, UART0, UART1, SSI0];
+pub use vectors::__INTERRUPTS;
+pub use vectors::{Interrupt, interrupt};
 
 /// Sets the core's clock to 200 MHz / `divider`, 1 to 16. (QEMU does not mind what silicon would.)
 pub fn set_clock_divider(divider: u32) {

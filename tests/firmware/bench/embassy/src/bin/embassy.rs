@@ -61,13 +61,7 @@ async fn locker_alone(mutex: &'static Mutex<NoopRawMutex, u32>, operations: u32)
 }
 
 #[embassy_executor::task(pool_size = 8)]
-async fn locker(
-    mutex: &'static Mutex<NoopRawMutex, u32>,
-    name: &'static str,
-    yields: u32,
-    each: u32,
-    operations: u32,
-) {
+async fn locker(mutex: &'static Mutex<NoopRawMutex, u32>, name: &'static str, yields: u32, each: u32, operations: u32) {
     for _ in 0..each {
         let mut guard = mutex.lock().await;
         *guard += 1;
