@@ -1,8 +1,7 @@
 #![allow(unsafe_code)] // puts the main future, and those of `run_all`, into slots of the loop
 //! `Runner`: a reactor and a loop, and the run from start to end.
 
-use crate::sched::Lease;
-use crate::sched::{Clock, Loop, current};
+use crate::sched::{Clock, Goal, Lease, Loop, current};
 use crate::task::body::{Body, Free, Header};
 use crate::task::slot::Slot;
 use crate::{Instant, Reactor};
@@ -149,7 +148,7 @@ impl<R: Reactor> Runner<R> {
             running.adopt(header);
         }
         let end = EndMain { running, header, slot };
-        self.drive(|| !slot.is_alive())?;
+        self.drive(Goal::End(slot))?;
         // asyncio stops its loop by a callback: one more batch runs to its end.
         self.turn_here();
         let mut output = MaybeUninit::<F::Output>::uninit();
@@ -187,7 +186,7 @@ impl<R: Reactor> Runner<R> {
         // SAFETY: `OwnThread`. `lent` sees to it that no slot outlives the futures, whatever happens.
         unsafe { lent.start(&mut futures) };
         loop {
-            match self.drive(|| lent.ended()) {
+            match self.drive(lent.goal()) {
                 // Without the right to return there is nothing left but to try again.
                 Err(_) if !Lent::<N>::MAY_RETURN => {}
                 ended => return ended.map_err(RunError::Park),
@@ -210,36 +209,31 @@ impl<R: Reactor> Runner<R> {
         Turn { next, ran }
     }
 
-    #[inline]
     fn turn_here(&mut self) -> usize {
-        // SAFETY: the reactor is not borrowed mutably before the turn is over; this is the loop's thread, and the
-        // loop is the ambient one.
-        unsafe { self.running().turn(&Clock::new(&self.reactor)) }
+        self.turns(Goal::Nothing, 0)
     }
 
-    /// Turns, and waits in between, until `done`.
-    fn drive(&mut self, done: impl Fn() -> bool) -> Result<(), R::Error> {
+    fn turns(&mut self, goal: Goal, limit: usize) -> usize {
+        // SAFETY: the reactor is not borrowed mutably before the turns are over; this is the loop's thread, and the
+        // loop is the ambient one.
+        unsafe { self.running().turns(&Clock::new(&self.reactor), goal, limit) }
+    }
+
+    /// Turns, and waits in between, until the goal is reached.
+    fn drive(&mut self, goal: Goal) -> Result<(), R::Error> {
         let running = self.running();
         let wakes = running.ready().wakes();
-        let mut since_events = 0;
         loop {
-            since_events += self.turn_here();
-            if done() {
-                return Ok(());
-            }
+            self.turns(goal, EVENTS_AFTER);
             // No wake is lost between "nothing is ready" and the park: `idle` has raised the flag that makes every
             // wake from elsewhere call the unparker (`Told` in `sync::wakes`), and an unpark before a park ends it.
             // SAFETY: `OwnThread`.
             let until = unsafe {
-                if wakes.idle() {
-                    running.next()
-                } else if since_events >= EVENTS_AFTER {
-                    Some(Instant::ZERO)
-                } else {
-                    continue;
+                if running.reached(goal) {
+                    return Ok(());
                 }
+                if wakes.idle() { running.next() } else { Some(Instant::ZERO) }
             };
-            since_events = 0;
             let parked = self.reactor.park(until);
             wakes.awake();
             parked?;
@@ -268,9 +262,12 @@ impl<R: Reactor> Runner<R> {
             // asyncio awaits a gather over them in a task of its own. If all end in their first step, that task ends
             // in the same turn and the loop one turn later; if not, the gather takes a turn, and the task another.
             // SAFETY: `OwnThread`.
-            let more = if unsafe { running.leftovers() } == 0 { 1 } else { 3 };
-            // SAFETY: `OwnThread`.
-            result = if more == 1 { Ok(()) } else { self.drive(|| unsafe { running.leftovers() } == 0) };
+            let more = if unsafe { running.reached(Goal::NoneLeft) } {
+                1
+            } else {
+                result = self.drive(Goal::NoneLeft);
+                3
+            };
             for _ in 0..more {
                 self.turn_here();
             }
@@ -362,9 +359,8 @@ mod lent {
             }
         }
 
-        pub(super) fn ended(&self) -> bool {
-            // SAFETY: `OwnThread`, by the word given to `start`.
-            unsafe { self.running.lent() == 0 }
+        pub(super) fn goal(&self) -> Goal {
+            Goal::NoneLent
         }
     }
 
@@ -414,8 +410,8 @@ mod lent {
             }
         }
 
-        pub(super) fn ended(&self) -> bool {
-            false
+        pub(super) fn goal(&self) -> Goal {
+            Goal::Nothing
         }
     }
 

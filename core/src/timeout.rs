@@ -1,6 +1,6 @@
 //! `timeout`, `timeout_at`: a limit on how long a future may take.
 
-use crate::{Duration, Instant, Sleep, sleep, sleep_until};
+use crate::{Duration, Instant, Sleep, now, sleep, sleep_until};
 use core::fmt;
 use core::future::{Future, IntoFuture};
 use core::pin::Pin;
@@ -26,7 +26,9 @@ use core::task::{Context, Poll};
 /// [`TimedOut`] when the time was up first. Once the deadline has fired the outcome is decided, even if the future
 /// became ready in the same turn, as in asyncio.
 pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
-    Timeout { sleep: sleep(duration), future: future.into_future(), waiting: false }
+    // A zero `sleep` would be a yield; a deadline that is past is a timer like any other.
+    let sleep = if duration.is_zero() { sleep_until(Instant::ZERO) } else { sleep(duration) };
+    Timeout { sleep, future: future.into_future(), stage: if duration.is_zero() { Stage::Overdue } else { Stage::New } }
 }
 
 /// Runs `future` until `deadline` at most. asyncio: `timeout_at`. See [`timeout()`].
@@ -34,7 +36,7 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 /// # Errors
 /// [`TimedOut`] when the time was up first.
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
-    Timeout { sleep: sleep_until(deadline), future: future.into_future(), waiting: false }
+    Timeout { sleep: sleep_until(deadline), future: future.into_future(), stage: Stage::Until(deadline) }
 }
 
 pin_project_lite::pin_project! {
@@ -45,8 +47,22 @@ pin_project_lite::pin_project! {
         future: F,
         #[pin]
         sleep: Sleep,
-        waiting: bool,
+        stage: Stage,
     }
+}
+
+/// How far it has come.
+#[derive(Clone, Copy)]
+enum Stage {
+    New,
+    /// New, with a deadline that may be past.
+    Until(Instant),
+    /// New, and the time is up already: `future` gets the one poll in which it may be ready at once.
+    Overdue,
+    /// The future waits, and the time runs.
+    Running,
+    /// The future waits in vain.
+    Late,
 }
 
 impl<F: Future> Future for Timeout<F> {
@@ -54,14 +70,24 @@ impl<F: Future> Future for Timeout<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        // A deadline that has fired decides, as a cancellation that was delivered does in asyncio.
-        if *this.waiting && this.sleep.has_ended() {
+        // A deadline that has fired decides, as a cancellation that was delivered does in asyncio. One that was past
+        // from the start decides at the next step, whatever has caused that.
+        let late = match this.stage {
+            Stage::Late => true,
+            Stage::Running => this.sleep.has_ended(),
+            _ => false,
+        };
+        if late {
             return Poll::Ready(Err(TimedOut));
         }
         if let Poll::Ready(output) = this.future.poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        *this.waiting = true;
+        *this.stage = match *this.stage {
+            Stage::Overdue => Stage::Late,
+            Stage::Until(deadline) if deadline <= now() => Stage::Late,
+            _ => Stage::Running,
+        };
         this.sleep.poll(cx).map(|()| Err(TimedOut))
     }
 }

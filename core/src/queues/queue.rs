@@ -151,6 +151,12 @@ impl<T: Ord> QueueOf<T, DynPriority<T>> {
     }
 }
 
+impl<T, S: Default> Default for QueueOf<T, S> {
+    fn default() -> Self {
+        Self::with_store(S::default())
+    }
+}
+
 impl<T, S> QueueOf<T, S> {
     crate::sync::const_fn! {
         /// A queue over a store of one's own.

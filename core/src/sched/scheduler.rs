@@ -52,6 +52,19 @@ pub(crate) struct State {
 // SAFETY: `state` is used under `OwnThread`; the rest is shared by design.
 unsafe impl Sync for Loop {}
 
+/// What the loop turns for.
+#[derive(Clone, Copy)]
+pub(crate) enum Goal {
+    /// The task in this slot has ended.
+    End(&'static Slot),
+    /// No future lent by `run_all` is left.
+    NoneLent,
+    /// No task is left that was alive when the loop began to close.
+    NoneLeft,
+    /// For as long as there is something to do.
+    Nothing,
+}
+
 /// Reads the clock of a reactor. It lives in the frame of the turn.
 pub(crate) struct Clock {
     reactor: *const (),
@@ -137,29 +150,52 @@ impl Loop {
         unsafe { self.with(|state| state.live.push(header)) }
     }
 
-    /// One turn. Returns how many entries were run.
+    /// Turns until the goal is reached, or nothing is ready, or `limit` entries were run. Returns how many were.
     ///
     /// # Safety
     /// `OwnThread`, and this loop is the ambient one.
-    pub(crate) unsafe fn turn(&'static self, clock: &Clock) -> usize {
+    #[inline(never)]
+    pub(crate) unsafe fn turns(&'static self, clock: &Clock, goal: Goal, limit: usize) -> usize {
         let _clock = SetClock::new(&self.clock, clock);
+        let on_panic = Abandon(self);
         let mut ran = 0;
-        // SAFETY: (of all below) `OwnThread` by the caller's word; the closures call nothing outside of their module.
-        let mut due = false;
-        if unsafe { self.with(|state| state.timers.next().is_some()) } {
-            let now = clock.now();
-            // SAFETY: as above.
-            due = unsafe {
-                self.with(|state| {
-                    state.last = now;
-                    state.timers.collect(now)
-                })
-            };
-            if due {
-                // SAFETY: as above.
-                while unsafe { self.with(|state| state.timers.collect(now)) } {}
+        loop {
+            // SAFETY: by the caller's word.
+            ran += unsafe { self.turn_with(clock) };
+            // SAFETY: by the caller's word.
+            if ran >= limit || unsafe { self.reached(goal) || self.ready.wakes().is_empty() } {
+                break;
             }
         }
+        core::mem::forget(on_panic);
+        ran
+    }
+
+    /// True when the turns have led where they should.
+    ///
+    /// # Safety
+    /// `OwnThread`.
+    #[inline]
+    pub(crate) unsafe fn reached(&self, goal: Goal) -> bool {
+        match goal {
+            Goal::End(slot) => !slot.is_alive(),
+            // SAFETY: by the caller's word.
+            Goal::NoneLent => unsafe { self.with(|state| state.borrowed == 0) },
+            // SAFETY: by the caller's word.
+            Goal::NoneLeft => unsafe { self.with(|state| state.leftovers == 0) },
+            Goal::Nothing => false,
+        }
+    }
+
+    /// One turn.
+    ///
+    /// # Safety
+    /// As `turns`, which sets the clock.
+    #[inline(always)]
+    unsafe fn turn_with(&'static self, clock: &Clock) -> usize {
+        let mut ran = 0;
+        // SAFETY: `OwnThread` by the caller's word; here and below the closures call nothing outside of their module.
+        let due = unsafe { self.with(|state| state.timers.next().is_some()) } && unsafe { self.collect(clock) };
         let wakes = self.ready.wakes();
         // SAFETY: as above.
         if let Some(last) = unsafe { wakes.batch() } {
@@ -172,15 +208,50 @@ impl Loop {
                     break;
                 }
             }
+            self.ready.set_running(None);
         }
         if due {
             // SAFETY: as above.
-            while let Some(waker) = unsafe { self.with(|state| state.timers.take_due()) } {
-                waker.wake();
-                ran += 1;
-            }
+            ran += unsafe { self.fire() };
         }
         ran
+    }
+
+    /// Takes what is due out of the heap; true if anything is.
+    ///
+    /// # Safety
+    /// `OwnThread`.
+    #[inline(never)]
+    unsafe fn collect(&self, clock: &Clock) -> bool {
+        let now = clock.now();
+        // SAFETY: by the caller's word; `collect` calls nothing.
+        let mut more = unsafe {
+            self.with(|state| {
+                state.last = now;
+                state.timers.collect(now)
+            })
+        };
+        let any = more;
+        while more {
+            // SAFETY: as above.
+            more = unsafe { self.with(|state| state.timers.collect(now)) };
+        }
+        any
+    }
+
+    /// Wakes those whose time has come.
+    ///
+    /// # Safety
+    /// `OwnThread`.
+    #[inline(never)]
+    unsafe fn fire(&self) -> usize {
+        let mut fired = 0;
+        // SAFETY: by the caller's word; `take_due` calls nothing.
+        while let Some(waker) = unsafe { self.with(|state| state.timers.take_due()) } {
+            waker.wake();
+            fired += 1;
+        }
+        fired
     }
 
     /// One step of the task in `slot`.
@@ -193,17 +264,30 @@ impl Loop {
             Step::Poll => {
                 // SAFETY: alive, so it has a body.
                 let header = unsafe { NonNull::new_unchecked(slot.header()) };
-                let on_panic = Abandon { running: self, header, slot };
+                self.ready.set_running(Some(slot));
                 let waker = waker::of(slot);
                 // SAFETY: by the caller's word.
-                let ended = unsafe { Header::poll(header, slot, &mut Context::from_waker(&waker)) };
-                core::mem::forget(on_panic);
-                if ended {
+                if unsafe { Header::poll(header, slot, &mut Context::from_waker(&waker)) } {
+                    self.ready.set_running(None);
                     // SAFETY: it has ended just now.
                     unsafe { self.settle(header, slot) };
+                } else {
+                    slot.stepped();
                 }
             }
-            Step::Nothing => {}
+            // SAFETY: by the caller's word.
+            _ => unsafe {
+                self.ready.set_running(None);
+                self.run_rarely(slot, step);
+            },
+        }
+    }
+
+    /// # Safety
+    /// As `run`.
+    #[inline(never)]
+    unsafe fn run_rarely(&'static self, slot: &'static Slot, step: Step) {
+        match step {
             Step::PollBorrowed => {
                 // SAFETY: so `run_all` started it, and it does not leave its frame while this is alive.
                 let future = unsafe { &mut *slot.body().cast::<Pin<&mut dyn Future<Output = ()>>>() };
@@ -216,6 +300,7 @@ impl Loop {
             }
             // SAFETY: alive, so it has a body.
             Step::Cancel => unsafe { self.abandon(NonNull::new_unchecked(slot.header()), slot) },
+            Step::Poll | Step::Nothing => {}
         }
     }
 
@@ -276,15 +361,6 @@ impl Loop {
         count
     }
 
-    /// How many of the tasks that `cancel_all` asked to end have not done so.
-    ///
-    /// # Safety
-    /// `OwnThread`.
-    pub(crate) unsafe fn leftovers(&self) -> usize {
-        // SAFETY: by the caller's word.
-        unsafe { self.with(|state| state.leftovers) }
-    }
-
     /// Counts futures lent by `run_all`; they are counted down as they end.
     ///
     /// # Safety
@@ -292,16 +368,6 @@ impl Loop {
     pub(crate) unsafe fn lend(&self, count: usize) {
         // SAFETY: by the caller's word.
         unsafe { self.with(|state| state.borrowed += count) }
-    }
-
-    /// How many futures lent by `run_all` have not ended.
-    ///
-    /// # Safety
-    /// `OwnThread`.
-    #[cfg(feature = "alloc")]
-    pub(crate) unsafe fn lent(&self) -> usize {
-        // SAFETY: by the caller's word.
-        unsafe { self.with(|state| state.borrowed) }
     }
 
     /// Counts no more futures as lent.
@@ -382,18 +448,17 @@ impl Drop for SetClock<'_> {
     }
 }
 
-/// Ends the task if its poll panics.
-struct Abandon {
-    running: &'static Loop,
-    header: NonNull<Header>,
-    slot: &'static Slot,
-}
+/// Ends the task whose poll panics.
+struct Abandon(&'static Loop);
 
 impl Drop for Abandon {
     #[cold]
     fn drop(&mut self) {
-        // SAFETY: made by `run`, in the middle of the task's step.
-        unsafe { self.running.abandon(self.header, self.slot) }
+        if let Some(slot) = self.0.ready.running() {
+            self.0.ready.set_running(None);
+            // SAFETY: made by `turns`; the task is in the middle of its step, so it has a body.
+            unsafe { self.0.abandon(NonNull::new_unchecked(slot.header()), slot) }
+        }
     }
 }
 

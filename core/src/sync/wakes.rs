@@ -218,6 +218,16 @@ mod flavour {
             Some((first, seen))
         }
 
+        /// True when the loop itself knows of nothing more to do. (Pushes from elsewhere come to light in `batch`.)
+        ///
+        /// # Safety
+        /// Only by the loop that pops, on its thread (`OwnThread`).
+        #[inline]
+        pub(crate) unsafe fn is_empty(&self) -> bool {
+            // SAFETY: `OwnThread` by the caller's word.
+            unsafe { self.near.with(|fifo| fifo.head.is_null()) }
+        }
+
         /// True when nothing is queued; from then until `awake`, the first remote push asks for an unpark.
         ///
         /// # Safety
@@ -343,6 +353,15 @@ mod flavour {
                 element.link().queued.store(false, Ordering::Relaxed);
                 Some((first, seen))
             })
+        }
+
+        /// True when nothing is queued now.
+        ///
+        /// # Safety
+        /// Only by the loop that pops.
+        #[inline]
+        pub(crate) unsafe fn is_empty(&self) -> bool {
+            self.with(|line| line.fifo.head.is_null())
         }
 
         /// True when nothing is queued; from then until `awake`, the first push asks for an unpark.

@@ -125,13 +125,15 @@ impl<F: Future, N: Name> Body<F, N> {
         // SAFETY: `Stage`: the caller has seen that the slot is alive, so the place holds the future; it is `Pinned`.
         let future = unsafe { Pin::new_unchecked(&mut *(*Self::stage(header)).future) };
         let Poll::Ready(output) = future.poll(cx) else { return false };
-        slot.end();
+        let cancelled = slot.end();
         // SAFETY: `Stage`: the future is dropped once, its slot no longer alive; then the place is free.
-        unsafe {
-            ManuallyDrop::drop(&mut (*Self::stage(header)).future);
-            (*Self::stage(header)).output = ManuallyDrop::new(output);
+        unsafe { ManuallyDrop::drop(&mut (*Self::stage(header)).future) };
+        // A task that was cancelled in the step in which it returns ends cancelled, as in asyncio.
+        if !cancelled {
+            // SAFETY: as above.
+            unsafe { (*Self::stage(header)).output = ManuallyDrop::new(output) };
+            slot.set_output();
         }
-        slot.set_output();
         true
     }
 

@@ -67,8 +67,8 @@ impl<T> Task<T> {
     /// Asks the task to end: at its next turn its future is dropped instead of polled. False if it has ended already.
     /// asyncio: `Task.cancel`.
     ///
-    /// A task cancelled before its first step never runs. One that returns in the very step in which it cancels itself
-    /// has ended first, and keeps its result.
+    /// A task cancelled before its first step never runs. One that cancels itself and returns without waiting again ends
+    /// cancelled all the same, and what it returned is dropped.
     pub fn cancel(&self) -> bool {
         self.slot.is_some_and(Slot::cancel)
     }

@@ -16,6 +16,8 @@ pub(crate) struct Ready {
     wakes: Wakes<Slot>,
     vtable: AtomicPtr<VTable>,
     unparker: Short<Option<Erased>>,
+    /// The slot whose step is under way. Only the loop's own thread uses it.
+    running: AtomicPtr<Slot>,
     #[cfg(feature = "alloc")]
     slots: super::heap::Slots,
 }
@@ -27,10 +29,27 @@ impl Ready {
                 wakes: Wakes::new(),
                 vtable: AtomicPtr::new(ptr::null_mut()),
                 unparker: Short::new(None),
+                running: AtomicPtr::new(ptr::null_mut()),
                 #[cfg(feature = "alloc")]
                 slots: super::heap::Slots::new(),
             }
         }
+    }
+
+    /// Notes whose step is under way; none: nobody's.
+    #[inline]
+    pub(crate) fn set_running(&self, slot: Option<&'static Slot>) {
+        self.running.store(slot.map_or(ptr::null_mut(), |slot| ptr::from_ref(slot).cast_mut()), Ordering::Relaxed);
+    }
+
+    /// Whose step is under way.
+    pub(crate) fn running(&self) -> Option<&'static Slot> {
+        // SAFETY: null or a slot, and slots are `Immortal`.
+        unsafe { self.running.load(Ordering::Relaxed).as_ref() }
+    }
+
+    pub(crate) fn is_running(&self, slot: &Slot) -> bool {
+        ptr::eq(self.running.load(Ordering::Relaxed), slot)
     }
 
     /// Starts a task in one of the loop's slots.

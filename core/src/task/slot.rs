@@ -152,14 +152,14 @@ impl Slot {
     #[inline]
     pub(crate) fn step(&self) -> Step {
         let flags = self.flags.load(Ordering::Relaxed);
-        if flags & ALIVE == 0 {
+        if flags & (ALIVE | CANCEL | BORROWED) == ALIVE {
+            Step::Poll
+        } else if flags & ALIVE == 0 {
             Step::Nothing
         } else if flags & CANCEL != 0 {
             Step::Cancel
-        } else if flags & BORROWED != 0 {
-            Step::PollBorrowed
         } else {
-            Step::Poll
+            Step::PollBorrowed
         }
     }
 
@@ -175,10 +175,18 @@ impl Slot {
         self.body.get().cast()
     }
 
-    /// The task ends here: wakes do nothing from now on, and a request to cancel is settled.
+    /// The task ends here: wakes do nothing from now on, and a request to cancel is settled. True: there was one.
     #[inline]
-    pub(crate) fn end(&self) {
+    pub(crate) fn end(&self) -> bool {
+        let cancelled = self.is_cancelled();
         self.change(0, ALIVE | CANCEL);
+        cancelled
+    }
+
+    /// True when a request to cancel waits for the task's next step.
+    #[inline]
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & CANCEL != 0
     }
 
     /// The output is in the body.
@@ -222,14 +230,27 @@ impl Slot {
     }
 
     /// Asks the task to end at its next step. False: it has ended already.
+    ///
+    /// A task that asks itself is queued for that step when the present one is over, behind whatever it makes ready on
+    /// the way: that is where asyncio has it.
     pub(crate) fn cancel(&'static self) -> bool {
         if !self.is_alive() {
             return false;
         }
         self.cancels.set(self.cancels.get().saturating_add(1));
         self.change(CANCEL, 0);
-        self.push();
+        if !self.owner().is_running(self) {
+            self.push();
+        }
         true
+    }
+
+    /// After a step that did not end the task: queues the next one, if the task was cancelled in it.
+    #[inline]
+    pub(crate) fn stepped(&'static self) {
+        if self.is_cancelled() {
+            self.push();
+        }
     }
 
     /// How often the task was cancelled.

@@ -101,7 +101,7 @@ impl Line {
     pub(crate) unsafe fn join(&mut self, waiter: &Waiter, waker: &mut StoredWaker) {
         // SAFETY: by the caller's word, and `Linked` for the last.
         unsafe {
-            core::mem::swap(&mut *waiter.waker.get(), waker);
+            ptr::swap(waiter.waker.get(), waker);
             waiter.next.set(ptr::null());
             waiter.prev.set(self.last);
             match self.last.as_ref() {
@@ -123,7 +123,7 @@ impl Line {
         if waiter.state.load(Ordering::Relaxed) == WAITING {
             // SAFETY: by the caller's word.
             unsafe {
-                core::mem::swap(&mut *waiter.waker.get(), waker);
+                ptr::swap(waiter.waker.get(), waker);
                 self.unlink(waiter);
             }
             waiter.rest();
@@ -133,7 +133,7 @@ impl Line {
     /// Exchanges the waker of a waiter that is in the line.
     pub(crate) fn set_waker(&mut self, waiter: &Waiter, waker: &mut StoredWaker) {
         // SAFETY: `Linked`: under the lock.
-        unsafe { core::mem::swap(&mut *waiter.waker.get(), waker) };
+        unsafe { ptr::swap(waiter.waker.get(), waker) };
     }
 
     #[inline]
