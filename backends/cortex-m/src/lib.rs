@@ -17,14 +17,21 @@
 //! # From an interrupt to a task
 //! [`Irq`] is the short way: the handler calls [`raise`](Irq::raise), a task awaits [`wait`](Irq::wait). Everything in
 //! `corio` that is `Sync` may be used from handlers too: `Queue::try_put`, `Event::set`, `WaitCell::wake`.
+//!
+//! # Features
+//! - `systick` (default): [`SysTickReactor`]. A program with a reactor of its own, and its own use for SysTick, does
+//!   without.
 #![no_std]
 
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "systick")]
 mod clock;
 mod irq;
+#[cfg(feature = "systick")]
 mod reactor;
 
 pub use irq::{Irq, IrqWait};
+#[cfg(feature = "systick")]
 pub use reactor::{SysTickReactor, SysTickUnparker};

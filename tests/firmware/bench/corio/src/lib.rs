@@ -1,5 +1,6 @@
 //! corio's side: a reactor whose clock counts ticks in RAM, as the peer's does.
 #![no_std]
+#![cfg(feature = "counts")]
 
 use core::convert::Infallible;
 use core::sync::atomic::{AtomicU32, Ordering};

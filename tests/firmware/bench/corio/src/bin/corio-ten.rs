@@ -1,0 +1,76 @@
+//! Ten tasks, corio: four producers (timer, then a queue of 8), one consumer (queue, then a mutex), four blinkers
+//! (timer, then the mutex), one monitor (timer, then the mutex).
+#![no_std]
+#![no_main]
+
+use core::pin::pin;
+
+use corio::{Duration, Mutex, Queue, Runner, now, sleep_until};
+use corio_cortex_m::SysTickReactor;
+use cortex_m_rt::entry;
+use lm3s6965evb::{HZ, Led};
+
+type Numbers = Queue<u32, 8>;
+type Board = Mutex<(Led, u32)>;
+
+async fn produce(numbers: &Numbers, period: u64) {
+    let mut next = now();
+    let mut number = 0;
+    loop {
+        next += Duration::from_millis(period);
+        sleep_until(next).await;
+        let _ = numbers.put(number).await;
+        number += 1;
+    }
+}
+
+async fn consume(numbers: &Numbers, board: &Board) {
+    while let Ok(number) = numbers.get().await {
+        board.lock().await.1 += number;
+    }
+}
+
+async fn blink(board: &Board, period: u64) {
+    let mut next = now();
+    loop {
+        next += Duration::from_millis(period);
+        sleep_until(next).await;
+        board.lock().await.0.toggle();
+    }
+}
+
+async fn monitor(board: &Board) {
+    let mut next = now();
+    loop {
+        next += Duration::from_millis(1000);
+        sleep_until(next).await;
+        measure::show(board.lock().await.1);
+        #[cfg(feature = "stack")]
+        measure::report_stack()
+    }
+}
+
+#[entry]
+fn main() -> ! {
+    let core = cortex_m::Peripherals::take().expect("taken once");
+    let (numbers, board) = (Numbers::new(), Board::new((Led::new(), 0)));
+    let mut runner = Runner::new(SysTickReactor::<HZ>::new(core.SYST));
+    let _ = runner.run_all([
+        pin!(produce(&numbers, 10)),
+        pin!(produce(&numbers, 11)),
+        pin!(produce(&numbers, 12)),
+        pin!(produce(&numbers, 13)),
+        pin!(consume(&numbers, &board)),
+        pin!(blink(&board, 100)),
+        pin!(blink(&board, 110)),
+        pin!(blink(&board, 120)),
+        pin!(blink(&board, 130)),
+        pin!(monitor(&board)),
+    ]);
+    unreachable!("without an allocator run_all does not return")
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
