@@ -26,8 +26,8 @@ use crate::os::SHORT_IS_DRAINED;
 use crate::reactor::Handle;
 
 /// How many operations of a source may succeed in a row before the task must let others run. A peer that always has
-/// more to say would otherwise own the loop.
-const STREAK: u8 = 64;
+/// more to say would otherwise own the loop, which looks for events only after a number of such runs.
+const STREAK: u8 = 16;
 
 /// One direction of a source, as the bits of `Source::ready`.
 #[derive(Clone, Copy, PartialEq, Eq)]

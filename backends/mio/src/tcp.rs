@@ -9,6 +9,8 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, ToSocketAddrs};
+#[cfg(unix)]
+use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 
 use corio::Mutex;
@@ -442,6 +444,10 @@ macro_rules! streams {
 macro_rules! readable {
     ($($stream:ty),*) => {$(
         impl Read for $stream {
+            /// Reads what is there, or waits until something is. 0: the peer sends no more.
+            ///
+            /// # Cancel safety
+            /// A read that is dropped before it is ready has taken no bytes.
             #[inline]
             fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
                 Reading { io: &self.io, buffer }
@@ -460,6 +466,13 @@ macro_rules! readable {
 macro_rules! writable {
     ($($stream:ty),*) => {$(
         impl Write for $stream {
+            /// Hands over as many bytes as the system has room for, or waits until there is some.
+            ///
+            /// # Cancel safety
+            /// A write that is dropped before it is ready has sent no bytes.
+            ///
+            /// # Errors
+            /// `BrokenPipe` or `ConnectionReset` when the peer is gone; never a signal.
             #[inline]
             fn write(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
                 Writing { io: &self.io, bytes }
@@ -477,3 +490,19 @@ macro_rules! writable {
 streams!(TcpStream, ReadHalf<'_>, WriteHalf<'_>, OwnedReadHalf, OwnedWriteHalf);
 readable!(TcpStream, ReadHalf<'_>, OwnedReadHalf);
 writable!(TcpStream, WriteHalf<'_>, OwnedWriteHalf);
+
+/// The descriptor, for options that have no method here. Its bytes belong to the stream.
+#[cfg(unix)]
+impl AsFd for TcpStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.io.socket.as_fd()
+    }
+}
+
+/// The descriptor, for options that have no method here. Its connections belong to the listener.
+#[cfg(unix)]
+impl AsFd for TcpListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.socket.as_fd()
+    }
+}
