@@ -14,7 +14,7 @@
 
 use crate::Instant;
 use crate::sync::Local;
-use crate::sync::atomic::{AtomicPtr, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use crate::task::body::{Header, Live};
 use crate::task::ready::Ready;
 use crate::task::slot::{Slot, Step};
@@ -33,6 +33,8 @@ pub(crate) struct Loop {
     /// How to read the time; null while the reactor itself is at work.
     clock: AtomicPtr<Clock>,
     state: Local<State>,
+    /// Something has ended since the goal of the turns was last looked at.
+    ended: AtomicBool,
     /// The slot of `run`'s own future.
     root: Slot,
 }
@@ -100,6 +102,7 @@ impl Loop {
                     borrowed: 0,
                     closing: false,
                 }),
+                ended: AtomicBool::new(false),
                 root: Slot::new(),
             }
         }
@@ -158,15 +161,42 @@ impl Loop {
     pub(crate) unsafe fn turns(&'static self, clock: &Clock, goal: Goal, limit: usize) -> usize {
         let _clock = SetClock::new(&self.clock, clock);
         let on_panic = Abandon(self);
+        let wakes = self.ready.wakes();
         let mut ran = 0;
         loop {
-            // SAFETY: by the caller's word.
-            ran += unsafe { self.turn_with(clock) };
-            // SAFETY: by the caller's word.
-            if ran >= limit || unsafe { self.reached(goal) || self.ready.wakes().is_empty() } {
+            // One turn. SAFETY: (of all in it) `OwnThread` by the caller's word; the closures call nothing outside of
+            // their module.
+            let due = unsafe { self.with(|state| state.timers.next().is_some()) } && unsafe { self.collect(clock) };
+            // SAFETY: as above.
+            if let Some(last) = unsafe { wakes.batch() } {
+                loop {
+                    // SAFETY: as above, and `last` is in the queue still; `step` only reads the slot.
+                    let (slot, step) = unsafe { wakes.pop(Slot::step).unwrap_unchecked() };
+                    // SAFETY: slots are `Immortal`; `step` was read while the mark was set, so the slot is ours.
+                    unsafe { self.run(&*slot.as_ptr(), step) };
+                    ran += 1;
+                    if slot == last {
+                        break;
+                    }
+                }
+            }
+            if due {
+                // SAFETY: as above.
+                ran += unsafe { self.fire() };
+            }
+            if self.ended.load(Ordering::Relaxed) {
+                self.ended.store(false, Ordering::Relaxed);
+                // SAFETY: as above.
+                if unsafe { self.reached(goal) } {
+                    break;
+                }
+            }
+            // SAFETY: as above.
+            if ran >= limit || unsafe { wakes.is_empty() } {
                 break;
             }
         }
+        self.ready.set_running(None);
         core::mem::forget(on_panic);
         ran
     }
@@ -185,36 +215,6 @@ impl Loop {
             Goal::NoneLeft => unsafe { self.with(|state| state.leftovers == 0) },
             Goal::Nothing => false,
         }
-    }
-
-    /// One turn.
-    ///
-    /// # Safety
-    /// As `turns`, which sets the clock.
-    #[inline(always)]
-    unsafe fn turn_with(&'static self, clock: &Clock) -> usize {
-        let mut ran = 0;
-        // SAFETY: `OwnThread` by the caller's word; here and below the closures call nothing outside of their module.
-        let due = unsafe { self.with(|state| state.timers.next().is_some()) } && unsafe { self.collect(clock) };
-        let wakes = self.ready.wakes();
-        // SAFETY: as above.
-        if let Some(last) = unsafe { wakes.batch() } {
-            // SAFETY: as above; `step` only reads the slot.
-            while let Some((slot, step)) = unsafe { wakes.pop(Slot::step) } {
-                // SAFETY: slots are `Immortal`; `step` was read while the mark was set, so the slot is ours.
-                unsafe { self.run(&*slot.as_ptr(), step) };
-                ran += 1;
-                if slot == last {
-                    break;
-                }
-            }
-            self.ready.set_running(None);
-        }
-        if due {
-            // SAFETY: as above.
-            ran += unsafe { self.fire() };
-        }
-        ran
     }
 
     /// Takes what is due out of the heap; true if anything is.
@@ -245,6 +245,7 @@ impl Loop {
     /// `OwnThread`.
     #[inline(never)]
     unsafe fn fire(&self) -> usize {
+        self.ready.set_running(None);
         let mut fired = 0;
         // SAFETY: by the caller's word; `take_due` calls nothing.
         while let Some(waker) = unsafe { self.with(|state| state.timers.take_due()) } {
@@ -294,6 +295,7 @@ impl Loop {
                 let waker = waker::of(slot);
                 if future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
                     slot.end();
+                    self.ended.store(true, Ordering::Relaxed);
                     // SAFETY: `OwnThread` by the caller's word.
                     unsafe { self.with(|state| state.borrowed -= 1) };
                 }
@@ -321,6 +323,7 @@ impl Loop {
     /// `OwnerOnly`; the task was adopted and not yet settled.
     #[inline]
     unsafe fn settle(&self, header: NonNull<Header>, slot: &'static Slot) {
+        self.ended.store(true, Ordering::Relaxed);
         // SAFETY: by the caller's word.
         let join = unsafe {
             self.with(|state| {

@@ -87,7 +87,8 @@ impl<T: Linked> Fifo<T> {
     }
 
     fn tail(&self) -> Option<NonNull<T>> {
-        if self.head.is_null() { None } else { NonNull::new(self.tail) }
+        // SAFETY: `tail` is an element of this queue when `head` is one.
+        if self.head.is_null() { None } else { Some(unsafe { NonNull::new_unchecked(self.tail) }) }
     }
 }
 

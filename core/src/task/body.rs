@@ -5,7 +5,7 @@
 //! its task has ended *and* its handle is gone, by whichever comes last.
 //!
 //! Invariants:
-//! - `Stage`: the slot's flags say what the place holds: `ALIVE` a future, `OUTPUT` an output, neither: nothing.
+//! - `Stage`: the slot's flags say what the place holds: not `DEAD` a future, `OUTPUT` an output, else nothing.
 //!   A stage is left *before* what it held is dropped, so a panic in that drop leaves nothing to be dropped twice.
 //! - `Pinned`: a body does not move from `start` until it is freed.
 //! - `OwnerOnly`: see `slot`.
@@ -238,12 +238,10 @@ impl Header {
     /// # Safety
     /// `OwnerOnly`.
     pub(crate) unsafe fn set_join(&self, waker: &core::task::Waker) {
-        // SAFETY: `OwnerOnly`. A foreign waker's clone runs before the reference is made, the drop of the old after.
-        let mut place = unsafe { (*self.join.get()).take() };
-        let old = place.put(waker);
-        // SAFETY: as above.
-        let left = unsafe { core::mem::replace(&mut *self.join.get(), place) };
-        drop((old, left));
+        // A foreign waker's clone runs before the place is touched, and the drop of the old one after.
+        let waker = StoredWaker::of(waker);
+        // SAFETY: `OwnerOnly`, and the reference does not leave this line.
+        drop(unsafe { core::mem::replace(&mut *self.join.get(), waker) });
     }
 }
 

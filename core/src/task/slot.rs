@@ -17,8 +17,8 @@ use crate::sync::{Link, Linked, Wakes};
 use core::cell::Cell;
 use core::ptr;
 
-/// A task lives in the slot: a wake makes it ready.
-const ALIVE: u8 = 1 << 0;
+/// No task lives in the slot: a wake does nothing.
+const DEAD: u8 = 1 << 0;
 /// The body is a `Pin<&mut dyn Future>` of a `run_all`, not a `Header`.
 const BORROWED: u8 = 1 << 1;
 /// The task was cancelled; its next step drops the future instead of polling it.
@@ -90,7 +90,7 @@ impl Slot {
                 link: Link::new(),
                 owner: AtomicPtr::new(ptr::null_mut()),
                 body: Cell::new(ptr::null_mut()),
-                flags: AtomicU8::new(0),
+                flags: AtomicU8::new(DEAD),
                 cancels: Cell::new(0),
             }
         }
@@ -101,7 +101,7 @@ impl Slot {
     pub(crate) fn wake(&'static self) {
         // A stale wake stops here. That it may miss a task which another thread is just putting in the slot does no
         // harm: nobody can hold a waker of that task yet, and its first step is queued by whoever puts it there.
-        if self.flags.load(Ordering::Relaxed) & ALIVE != 0 {
+        if self.flags.load(Ordering::Relaxed) & DEAD == 0 {
             self.push();
         }
     }
@@ -140,7 +140,7 @@ impl Slot {
         self.body.set(body);
         self.cancels.set(0);
         let kind = if borrowed { BORROWED } else { 0 } | if handle { HANDLE } else { 0 };
-        self.flags.store(ALIVE | kind, Ordering::Relaxed);
+        self.flags.store(kind, Ordering::Relaxed);
         // SAFETY: `Marked`, above.
         if let Some(home) = unsafe { Wakes::push_marked(self) } {
             home.unpark();
@@ -152,9 +152,9 @@ impl Slot {
     #[inline]
     pub(crate) fn step(&self) -> Step {
         let flags = self.flags.load(Ordering::Relaxed);
-        if flags & (ALIVE | CANCEL | BORROWED) == ALIVE {
+        if flags & (DEAD | CANCEL | BORROWED) == 0 {
             Step::Poll
-        } else if flags & ALIVE == 0 {
+        } else if flags & DEAD != 0 {
             Step::Nothing
         } else if flags & CANCEL != 0 {
             Step::Cancel
@@ -179,7 +179,7 @@ impl Slot {
     #[inline]
     pub(crate) fn end(&self) -> bool {
         let cancelled = self.is_cancelled();
-        self.change(0, ALIVE | CANCEL);
+        self.change(DEAD, CANCEL);
         cancelled
     }
 
@@ -226,7 +226,7 @@ impl Slot {
     }
 
     pub(crate) fn is_alive(&self) -> bool {
-        self.flags.load(Ordering::Relaxed) & ALIVE != 0
+        self.flags.load(Ordering::Relaxed) & DEAD == 0
     }
 
     /// Asks the task to end at its next step. False: it has ended already.
@@ -262,7 +262,7 @@ impl Slot {
     /// asked from any thread; the answer may be out of date then.
     #[inline]
     pub(crate) fn is_leaving(&self) -> bool {
-        self.flags.load(Ordering::Relaxed) & (ALIVE | CANCEL) == ALIVE | CANCEL
+        self.flags.load(Ordering::Relaxed) & (DEAD | CANCEL) == CANCEL
     }
 
     /// Only the owner changes flags (`OwnerOnly`), others just read: no read-modify-write is needed.

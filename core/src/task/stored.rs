@@ -37,17 +37,6 @@ mod flavour {
             Self(Box::into_raw(Box::new(waker)).expose_provenance() | FOREIGN)
         }
 
-        /// True when a wake would do what `waker`'s does.
-        #[inline]
-        pub(crate) fn will_wake(&self, waker: &Waker) -> bool {
-            if self.0 & FOREIGN == 0 {
-                waker::slot(waker).is_some_and(|slot| ptr::from_ref(slot).addr() == self.0)
-            } else {
-                // SAFETY: `Tagged`.
-                unsafe { &*self.boxed() }.will_wake(waker)
-            }
-        }
-
         /// Wakes, if there is one.
         #[inline]
         pub(crate) fn wake(self) {
@@ -134,12 +123,6 @@ mod flavour {
             Self(Some(waker.clone()))
         }
 
-        /// True when a wake would do what `waker`'s does.
-        #[inline]
-        pub(crate) fn will_wake(&self, waker: &Waker) -> bool {
-            self.0.as_ref().is_some_and(|stored| stored.will_wake(waker))
-        }
-
         #[inline]
         pub(crate) fn is_none(&self) -> bool {
             self.0.is_none()
@@ -169,14 +152,6 @@ mod flavour {
 pub(crate) use flavour::StoredWaker;
 
 impl StoredWaker {
-    /// Puts `waker` in this place, unless what is there does the same. What was there is returned, to be dropped where
-    /// no lock is held: a foreign waker's drop is foreign code.
-    #[inline]
-    #[must_use]
-    pub(crate) fn put(&mut self, waker: &Waker) -> Self {
-        if self.will_wake(waker) { Self::NONE } else { core::mem::replace(self, Self::of(waker)) }
-    }
-
     /// Takes what is there.
     #[inline]
     pub(crate) fn take(&mut self) -> Self {
