@@ -143,6 +143,14 @@ async fn both<R: Runtime, S: Future>(sleep: impl Fn() -> S) {
     std::process::exit(0);
 }
 
+struct Corio;
+impl Runtime for Corio {
+    type Task = corio::Task<()>;
+    fn spawn(future: impl Future<Output = ()> + 'static) -> Self::Task {
+        corio::spawn(future)
+    }
+}
+
 struct Tokio;
 impl Runtime for Tokio {
     type Task = tokio::task::JoinHandle<()>;
@@ -172,6 +180,10 @@ impl Runtime for Monoio {
 
 fn main() {
     match std::env::args().nth(1).as_deref() {
+        Some("corio") => corio_mio::run(async {
+            let _ = Corio::spawn(both::<Corio, _>(|| corio::sleep(FAR))).await;
+        })
+        .expect("a loop"),
         Some("tokio") => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             tokio::task::LocalSet::new().block_on(&runtime, async {
