@@ -201,7 +201,7 @@ fn glob(pattern: &[u8], name: &[u8]) -> bool {
 
 /// An entry of COMMAND INFO.
 pub(crate) fn command<O: Output>(out: &mut O, spec: Option<&'static Spec>) {
-    let Some(spec) = spec else { return out.nil_array() };
+    let Some(spec) = spec else { return out.nil() };
     out.array(10);
     out.bulk(spec.name.as_bytes());
     out.integer(i64::from(spec.arity));

@@ -165,14 +165,15 @@ impl<S: Store> Keyspace<S> {
         Ok(value)
     }
 
-    /// EXPIRE: whether it was done. A deadline that is not after `now` removes the key.
+    /// EXPIRE: whether it was done. A deadline that is not after `now` removes the key. Deadlines are compared by the
+    /// millisecond, so that the same timeout given twice in a row is neither later nor earlier.
     pub fn expire_at(&mut self, key: &[u8], deadline: Instant, only: Only, now: Instant) -> bool {
         let Some(entry) = self.entry(key, now) else { return false };
         let current = entry.expires;
         let forbidden = (only.unset && current.is_some())
             || (only.set && current.is_none())
-            || (only.later && current.is_none_or(|current| deadline <= current))
-            || (only.earlier && current.is_some_and(|current| deadline >= current));
+            || (only.later && current.is_none_or(|current| deadline.as_millis() <= current.as_millis()))
+            || (only.earlier && current.is_some_and(|current| deadline.as_millis() >= current.as_millis()));
         if forbidden {
             return false;
         }

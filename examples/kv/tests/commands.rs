@@ -217,7 +217,7 @@ fn server_commands() {
         ("COMMAND foo", "-ERR unknown subcommand 'foo'. Try COMMAND HELP.\r\n"),
         (
             "COMMAND INFO get nope",
-            "*2\r\n*10\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n*0\r\n*0\r\n*0\r\n*0\r\n*-1\r\n",
+            "*2\r\n*10\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n*0\r\n*0\r\n*0\r\n*0\r\n$-1\r\n",
         ),
         ("COMMAND DOCS nope", "*0\r\n"),
         ("SET k v", "+OK\r\n"),

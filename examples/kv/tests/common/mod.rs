@@ -193,6 +193,18 @@ impl Client {
         bytes
     }
 
+    /// The bytes up to and with `end`, or fewer if the server closes before.
+    pub async fn receive_until(&mut self, end: u8) -> String {
+        let mut bytes = Vec::new();
+        while bytes.last() != Some(&end) {
+            match self.receive(1).await.first() {
+                Some(byte) => bytes.push(*byte),
+                None => break,
+            }
+        }
+        text(&bytes)
+    }
+
     /// All bytes until the server closes.
     pub async fn rest(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
