@@ -1,7 +1,7 @@
 #![allow(unsafe_code)] // puts the main future, and those of `run_all`, into slots of the loop
 //! `Runner`: a reactor and a loop, and the run from start to end.
 
-use crate::sched::{Clock, Goal, Lease, Loop, current};
+use crate::sched::{Clock, Goal, Lease, Loop, WindUp, current};
 use crate::task::body::{Body, Free, Header};
 use crate::task::slot::Slot;
 use crate::{Instant, Reactor};
@@ -140,15 +140,17 @@ impl<R: Reactor> Runner<R> {
         let slot = running.root();
         // SAFETY: the root slot is used here only, and `&mut self` keeps out a second run.
         unsafe {
-            header.as_ref().set_slot(slot);
             while !slot.start(running.ready(), header.as_ptr().cast(), false, true) {
                 // A wake left over from the run before is still in the queue, or on its way there.
                 self.turn_here();
             }
-            running.adopt(header);
+            running.adopt(slot);
         }
         let end = EndMain { running, header, slot };
-        self.drive(Goal::End(slot))?;
+        if let Err(error) = self.drive(Goal::End(slot)) {
+            self.with_clock(|| drop(end));
+            return Err(RunError::Park(error));
+        }
         // asyncio stops its loop by a callback: one more batch runs to its end.
         self.turn_here();
         let mut output = MaybeUninit::<F::Output>::uninit();
@@ -272,8 +274,14 @@ impl<R: Reactor> Runner<R> {
                 self.turn_here();
             }
         }
-        drop(wound_up);
+        self.with_clock(|| drop(wound_up));
         result
+    }
+
+    /// Runs `f`, which drops what users have made, with a clock that can be read.
+    fn with_clock(&self, f: impl FnOnce()) {
+        // SAFETY: the reactor is not borrowed mutably before `f` is over.
+        self.running().with_clock(&unsafe { Clock::new(&self.reactor) }, f);
     }
 }
 
@@ -281,24 +289,12 @@ impl<R: Reactor> Drop for Runner<R> {
     fn drop(&mut self) {
         // A reactor that fails now has nobody left to tell; the tasks are dropped in any case.
         let _ = self.shut();
-        // SAFETY: wound up by `shut`; the lease ends after this.
-        unsafe { self.running().reset() };
     }
 }
 
 impl<R: Reactor + fmt::Debug> fmt::Debug for Runner<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Runner").field("reactor", &self.reactor).finish_non_exhaustive()
-    }
-}
-
-/// Winds the loop up even if a task panics on the way.
-struct WindUp(&'static Loop);
-
-impl Drop for WindUp {
-    fn drop(&mut self) {
-        // SAFETY: made by `shut`, on the loop's thread, which has entered the loop.
-        unsafe { self.0.wind_up() }
     }
 }
 
@@ -315,7 +311,7 @@ impl Drop for EndMain {
         // last, so the output is dropped here if nobody has taken it.
         unsafe {
             if self.slot.is_alive() {
-                self.running.abandon(self.header, self.slot);
+                self.running.abandon(self.slot);
             }
             self.slot.drop_handle();
             Header::free(self.header, self.slot);

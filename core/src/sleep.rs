@@ -35,7 +35,7 @@ use core::task::{Context, Poll};
 /// When first polled outside a loop.
 #[inline]
 pub fn sleep(duration: Duration) -> Sleep {
-    Sleep::new(Stage::For, nanos(duration))
+    Sleep::new(FOR, nanos(duration))
 }
 
 /// Waits until `deadline`. asyncio: `loop.call_at`, to be awaited.
@@ -49,7 +49,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// When first polled outside a loop.
 #[inline]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep::new(Stage::Until, deadline.as_nanos())
+    Sleep::new(UNTIL, deadline.as_nanos())
 }
 
 /// A pending [`sleep`] or [`sleep_until`].
@@ -57,42 +57,36 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 /// It is registered with the loop that first polls it. If that loop ends, the next one that polls it takes it over.
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sleep {
+    /// Before it is registered: the deadline is what the stage says. Its note is the stage.
     timer: Timer,
-    /// `Registered`: the loop. `For`: nanoseconds from the first poll. `Until`: the deadline.
-    what: Cell<What>,
+    /// The loop that it is registered with.
+    owner: Cell<Option<&'static Loop>>,
     _pinned: PhantomPinned,
 }
 
-#[derive(Clone, Copy)]
-enum Stage {
-    For,
-    Until,
-}
-
-#[derive(Clone, Copy)]
-enum What {
-    For,
-    Until,
-    Yielded,
-    Registered(&'static Loop),
-    Done,
-}
+/// The stages of a sleep, in the note of its timer. `FOR`: not registered, for so many nanoseconds from the first poll.
+const FOR: u8 = 0;
+/// Not registered, until this deadline.
+const UNTIL: u8 = 1;
+/// A zero duration, after the first poll.
+const YIELDED: u8 = 2;
+/// Registered with `owner`.
+const REGISTERED: u8 = 3;
+/// At its end.
+const DONE: u8 = 4;
 
 impl Sleep {
     #[inline]
-    const fn new(stage: Stage, nanos: u64) -> Self {
-        let what = match stage {
-            Stage::For => What::For,
-            Stage::Until => What::Until,
-        };
-        Self { timer: Timer::new(nanos), what: Cell::new(what), _pinned: PhantomPinned }
+    const fn new(stage: u8, nanos: u64) -> Self {
+        Self { timer: Timer::new(nanos, stage), owner: Cell::new(None), _pinned: PhantomPinned }
     }
 
     /// True once it has ended.
+    #[inline]
     pub(crate) fn has_ended(&self) -> bool {
-        match self.what.get() {
-            What::Done => true,
-            What::Registered(_) => self.timer.has_fired(),
+        match self.timer.note.get() {
+            DONE => true,
+            REGISTERED => self.timer.has_fired(),
             _ => false,
         }
     }
@@ -103,7 +97,8 @@ impl Sleep {
         // SAFETY: `Linked`: the node is pinned, not registered, and leaves in `drop`. The ambient loop is this
         // thread's; `insert` calls nothing.
         unsafe { here.with(|state| state.timers.insert(&self.timer, deadline, waker)) };
-        self.what.set(What::Registered(here));
+        self.owner.set(Some(here));
+        self.timer.note.set(REGISTERED);
         Poll::Pending
     }
 }
@@ -113,11 +108,11 @@ impl Future for Sleep {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.as_ref();
-        match this.what.get() {
-            What::For => {
+        match this.timer.note.get() {
+            FOR => {
                 let nanos = this.timer.deadline().as_nanos();
                 if nanos == 0 {
-                    this.what.set(What::Yielded);
+                    this.timer.note.set(YIELDED);
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
@@ -125,23 +120,21 @@ impl Future for Sleep {
                 let deadline = Instant::from_nanos(here.now().as_nanos().saturating_add(nanos));
                 this.register(here, deadline, cx)
             }
-            What::Until => this.register(current::get("sleep_until()"), this.timer.deadline(), cx),
-            What::Registered(owner) => {
-                if this.timer.has_fired() {
-                    this.what.set(What::Done);
-                    return Poll::Ready(());
-                }
-                if !this.timer.is_linked() {
-                    // Its loop has ended; the deadline stands.
-                    return this.register(current::get("sleep()"), this.timer.deadline(), cx);
-                }
+            UNTIL => this.register(current::get("sleep_until()"), this.timer.deadline(), cx),
+            REGISTERED if !this.timer.has_fired() => {
                 let waker = StoredWaker::of(cx.waker());
-                // SAFETY: `OwnThread`: a sleep is not `Send`. It is registered with `owner`, which has not ended.
-                drop(unsafe { owner.with(|state| state.timers.set_waker(&this.timer, waker)) });
-                Poll::Pending
+                match this.owner.get() {
+                    // SAFETY: `OwnThread`: a sleep is not `Send`. It is linked, so `owner` has not ended.
+                    Some(owner) if this.timer.is_linked() => unsafe {
+                        drop(owner.with(|state| state.timers.set_waker(&this.timer, waker)));
+                        Poll::Pending
+                    },
+                    // Its loop has ended; the deadline stands.
+                    _ => this.register(current::get("sleep()"), this.timer.deadline(), cx),
+                }
             }
-            What::Yielded | What::Done => {
-                this.what.set(What::Done);
+            _ => {
+                this.timer.note.set(DONE);
                 Poll::Ready(())
             }
         }
@@ -151,10 +144,10 @@ impl Future for Sleep {
 impl Drop for Sleep {
     #[inline]
     fn drop(&mut self) {
-        if let What::Registered(owner) = self.what.get()
+        if let Some(owner) = self.owner.get()
             && self.timer.is_linked()
         {
-            // SAFETY: `OwnThread`: a sleep is not `Send`. It is registered with `owner`, which has not ended.
+            // SAFETY: `OwnThread`: a sleep is not `Send`. It is linked, so `owner` has not ended.
             drop(unsafe { owner.with(|state| state.timers.remove(&self.timer)) });
         }
     }

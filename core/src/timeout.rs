@@ -28,7 +28,11 @@ use core::task::{Context, Poll};
 pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
     // A zero `sleep` would be a yield; a deadline that is past is a timer like any other.
     let sleep = if duration.is_zero() { sleep_until(Instant::ZERO) } else { sleep(duration) };
-    Timeout { sleep, future: future.into_future(), stage: if duration.is_zero() { Stage::Overdue } else { Stage::New } }
+    Timeout {
+        sleep,
+        future: Some(future.into_future()),
+        stage: if duration.is_zero() { Stage::Overdue } else { Stage::New },
+    }
 }
 
 /// Runs `future` until `deadline` at most. asyncio: `timeout_at`. See [`timeout()`].
@@ -36,7 +40,7 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 /// # Errors
 /// [`TimedOut`] when the time was up first.
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
-    Timeout { sleep: sleep_until(deadline), future: future.into_future(), stage: Stage::Until(deadline) }
+    Timeout { sleep: sleep_until(deadline), future: Some(future.into_future()), stage: Stage::Until(deadline) }
 }
 
 pin_project_lite::pin_project! {
@@ -44,7 +48,7 @@ pin_project_lite::pin_project! {
     #[must_use = "futures do nothing unless awaited"]
     pub struct Timeout<F> {
         #[pin]
-        future: F,
+        future: Option<F>,
         #[pin]
         sleep: Sleep,
         stage: Stage,
@@ -69,7 +73,7 @@ impl<F: Future> Future for Timeout<F> {
     type Output = Result<F::Output, TimedOut>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         // A deadline that has fired decides, as a cancellation that was delivered does in asyncio. One that was past
         // from the start decides at the next step, whatever has caused that.
         let late = match this.stage {
@@ -78,9 +82,10 @@ impl<F: Future> Future for Timeout<F> {
             _ => false,
         };
         if late {
-            return Poll::Ready(Err(TimedOut));
+            this.future.set(None);
         }
-        if let Poll::Ready(output) = this.future.poll(cx) {
+        let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Ready(Err(TimedOut)) };
+        if let Poll::Ready(output) = future.poll(cx) {
             return Poll::Ready(Ok(output));
         }
         *this.stage = match *this.stage {
@@ -88,7 +93,11 @@ impl<F: Future> Future for Timeout<F> {
             Stage::Until(deadline) if deadline <= now() => Stage::Late,
             _ => Stage::Running,
         };
-        this.sleep.poll(cx).map(|()| Err(TimedOut))
+        // Just registered, or polled for another reason than its end, which `late` would have seen: it is pending.
+        this.sleep.poll(cx).map(|()| {
+            this.future.set(None);
+            Err(TimedOut)
+        })
     }
 }
 

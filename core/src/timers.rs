@@ -44,6 +44,8 @@ pub(crate) struct Timer {
     deadline: Cell<Instant>,
     order: Cell<u32>,
     place: Cell<Place>,
+    /// For the owner, which has use for a byte that would be lost to alignment.
+    pub(crate) note: Cell<u8>,
     /// Heap: the first child. First behind the first of a line: that first. Else null.
     child: Cell<*const Timer>,
     /// Heap: the next sibling. Ring: the next in it.
@@ -57,11 +59,12 @@ pub(crate) struct Timer {
 
 impl Timer {
     /// A node that is registered nowhere. Until it is, its deadline may hold any number that its owner likes.
-    pub(crate) const fn new(nanos: u64) -> Self {
+    pub(crate) const fn new(nanos: u64, note: u8) -> Self {
         Self {
             deadline: Cell::new(Instant::from_nanos(nanos)),
             order: Cell::new(0),
             place: Cell::new(Place::Nowhere),
+            note: Cell::new(note),
             child: Cell::new(ptr::null()),
             next: Cell::new(ptr::null()),
             prev: Cell::new(ptr::null()),
@@ -282,6 +285,23 @@ impl Timers {
             self.due = leave_ring(node);
             node.place.set(Place::Fired);
             Some((*node.waker.get()).take())
+        }
+    }
+
+    /// Puts what is due back into the heap, each with the order that it had.
+    pub(crate) fn undo_due(&mut self) {
+        // SAFETY: `Linked`.
+        while let Some(node) = unsafe { self.due.as_ref() } {
+            // SAFETY: as above; the node is not registered for the moment between the two.
+            unsafe {
+                self.due = leave_ring(node);
+                node.place.set(Place::Heap);
+                node.child.set(ptr::null());
+                node.line.set(ptr::null());
+                node.next.set(ptr::null());
+                node.prev.set(ptr::null());
+                self.root = meld(self.root, node);
+            }
         }
     }
 

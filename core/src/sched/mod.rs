@@ -11,4 +11,4 @@ pub use spawn::{Spawn, spawn, spawn_with};
 
 #[cfg(not(feature = "alloc"))]
 pub use scheduler::LoopMemory;
-pub(crate) use scheduler::{Clock, Goal, Lease, Loop};
+pub(crate) use scheduler::{Clock, Goal, Lease, Loop, WindUp};

@@ -137,6 +137,12 @@ impl Loop {
         }
     }
 
+    /// Lets the time be read while `f` runs outside of the turns: it drops what users have made.
+    pub(crate) fn with_clock<R>(&self, clock: &Clock, f: impl FnOnce() -> R) -> R {
+        let _clock = SetClock::new(&self.clock, clock);
+        f()
+    }
+
     /// True when the loop takes no more tasks.
     pub(crate) fn is_closing(&self) -> bool {
         // SAFETY: callers are on the loop's thread, or in an interrupt that the critical section keeps apart.
@@ -148,9 +154,9 @@ impl Loop {
     /// # Safety
     /// `OwnThread`; the body stays until `settle`.
     #[inline]
-    pub(crate) unsafe fn adopt(&self, header: NonNull<Header>) {
+    pub(crate) unsafe fn adopt(&self, slot: &'static Slot) {
         // SAFETY: by the caller's word; `settle` takes it out.
-        unsafe { self.with(|state| state.live.push(header)) }
+        unsafe { self.with(|state| state.live.push(slot)) }
     }
 
     /// Turns until the goal is reached, or nothing is ready, or `limit` entries were run. Returns how many were.
@@ -271,7 +277,7 @@ impl Loop {
                 if unsafe { Header::poll(header, slot, &mut Context::from_waker(&waker)) } {
                     self.ready.set_running(None);
                     // SAFETY: it has ended just now.
-                    unsafe { self.settle(header, slot) };
+                    unsafe { self.settle(slot) };
                 } else {
                     slot.stepped();
                 }
@@ -300,8 +306,8 @@ impl Loop {
                     unsafe { self.with(|state| state.borrowed -= 1) };
                 }
             }
-            // SAFETY: alive, so it has a body.
-            Step::Cancel => unsafe { self.abandon(NonNull::new_unchecked(slot.header()), slot) },
+            // SAFETY: by the caller's word; alive, so it is not settled.
+            Step::Cancel => unsafe { self.abandon(slot) },
             Step::Poll | Step::Nothing => {}
         }
     }
@@ -310,10 +316,10 @@ impl Loop {
     ///
     /// # Safety
     /// `OwnerOnly`; the task was adopted and not yet settled.
-    pub(crate) unsafe fn abandon(&'static self, header: NonNull<Header>, slot: &'static Slot) {
-        let settle = Settle { running: self, header, slot };
-        // SAFETY: by the caller's word.
-        unsafe { Header::abandon(header, slot) };
+    pub(crate) unsafe fn abandon(&'static self, slot: &'static Slot) {
+        let settle = Settle { running: self, slot };
+        // SAFETY: by the caller's word; adopted, so it has a body.
+        unsafe { Header::abandon(NonNull::new_unchecked(slot.header()), slot) };
         drop(settle);
     }
 
@@ -322,19 +328,22 @@ impl Loop {
     /// # Safety
     /// `OwnerOnly`; the task was adopted and not yet settled.
     #[inline]
-    unsafe fn settle(&self, header: NonNull<Header>, slot: &'static Slot) {
+    unsafe fn settle(&self, slot: &'static Slot) {
         self.ended.store(true, Ordering::Relaxed);
-        // SAFETY: by the caller's word.
-        let join = unsafe {
+        // SAFETY: by the caller's word; adopted, so it has a body.
+        let (header, join) = unsafe {
             self.with(|state| {
-                state.live.remove(header);
+                state.live.remove(slot);
                 if slot.is_leftover() {
                     state.leftovers -= 1;
                 }
             });
-            header.as_ref().take_join()
+            let header = NonNull::new_unchecked(slot.header());
+            (header, header.as_ref().take_join())
         };
         if slot.has_handle() {
+            // From here on the body is the handle's: a wake may lead to its end.
+            slot.set_settled();
             join.wake();
         } else {
             // SAFETY: ended, and without a handle: nobody else comes near the body.
@@ -352,12 +361,11 @@ impl Loop {
         // SAFETY: by the caller's word. A cancel queues the task and runs nothing, so the list stays as it is.
         unsafe {
             let mut next = self.with(|state| state.live.first());
-            while let Some(header) = next {
-                let slot = header.as_ref().slot();
+            while let Some(slot) = next {
                 slot.set_leftover();
                 slot.cancel();
                 count += 1;
-                next = self.with(|state| state.live.after(header));
+                next = self.with(|state| state.live.after(slot));
             }
             self.with(|state| state.leftovers = count);
         }
@@ -394,30 +402,33 @@ impl Loop {
     }
 
     /// Drops whatever is left, in order of creation, and empties queue and timers. From here on spawning is refused.
+    /// A destructor that panics does not keep the others from being run.
     ///
     /// # Safety
     /// `OwnThread`, and this loop is the ambient one.
     pub(crate) unsafe fn wind_up(&'static self) {
         // SAFETY: (of all below) by the caller's word.
         unsafe {
+            let on_panic = WindUp(self);
             self.with(|state| state.closing = true);
-            while let Some(header) = self.with(|state| state.live.first()) {
-                self.abandon(header, header.as_ref().slot());
+            while let Some(slot) = self.with(|state| state.live.first()) {
+                self.abandon(slot);
             }
             while let Some(waker) = self.with(|state| state.timers.take_any()) {
                 drop(waker);
             }
             while self.ready.wakes().batch().is_some() {
-                while let Some((_, _)) = self.ready.wakes().pop(|_| ()) {}
+                while self.ready.wakes().pop(|_| ()).is_some() {}
             }
             self.ready.clear_unparker();
+            core::mem::forget(on_panic);
         }
     }
 
     /// Makes the loop fit to be used again.
     ///
     /// # Safety
-    /// It was wound up, and belongs to the caller alone but for stale wakers.
+    /// It is new or was wound up, and belongs to the caller alone but for stale wakers.
     pub(crate) unsafe fn reset(&self) {
         // SAFETY: by the caller's word.
         unsafe {
@@ -460,22 +471,36 @@ impl Drop for Abandon {
         if let Some(slot) = self.0.ready.running() {
             self.0.ready.set_running(None);
             // SAFETY: made by `turns`; the task is in the middle of its step, so it has a body.
-            unsafe { self.0.abandon(NonNull::new_unchecked(slot.header()), slot) }
+            unsafe {
+                self.0.abandon(slot);
+            }
         }
+        // What was due has left the heap and was not woken yet.
+        // SAFETY: as above; `undo_due` calls nothing.
+        unsafe { self.0.with(|state| state.timers.undo_due()) };
+    }
+}
+
+/// Winds the loop up, whatever happens.
+pub(crate) struct WindUp(pub(crate) &'static Loop);
+
+impl Drop for WindUp {
+    fn drop(&mut self) {
+        // SAFETY: made where `wind_up` is called for.
+        unsafe { self.0.wind_up() }
     }
 }
 
 /// Settles the task even if the drop of its future panics.
 struct Settle {
     running: &'static Loop,
-    header: NonNull<Header>,
     slot: &'static Slot,
 }
 
 impl Drop for Settle {
     fn drop(&mut self) {
         // SAFETY: made by `abandon`, which has ended the task.
-        unsafe { self.running.settle(self.header, self.slot) }
+        unsafe { self.running.settle(self.slot) }
     }
 }
 
@@ -498,7 +523,10 @@ mod place {
 
     impl Lease {
         pub(crate) fn new() -> Self {
-            Self(SPARE.with(Vec::pop).unwrap_or_else(|| Box::leak(Box::new(Loop::new()))))
+            let lease = Self(SPARE.with(Vec::pop).unwrap_or_else(|| Box::leak(Box::new(Loop::new()))));
+            // SAFETY: it is this lease's alone; whoever had it before has wound it up.
+            unsafe { lease.0.reset() };
+            lease
         }
 
         pub(crate) fn get(&self) -> &'static Loop {
@@ -553,6 +581,8 @@ mod place {
             if memory.used.swap(true, Ordering::Acquire) {
                 panic!("corio: this LoopMemory is in use by another Runner; give each its own with `Runner::new_in`");
             }
+            // SAFETY: it is this lease's alone; whoever had it before has wound it up.
+            unsafe { memory.place.reset() };
             Self(memory)
         }
 

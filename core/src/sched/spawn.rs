@@ -3,10 +3,9 @@
 
 use super::{Loop, current};
 use crate::task::Task;
-use crate::task::body::{Body, Free, Header, Name};
+use crate::task::body::{Body, Free, Name};
 use alloc::boxed::Box;
 use core::future::Future;
-use core::ptr::NonNull;
 
 /// Starts a task on the running loop. asyncio: `create_task`.
 ///
@@ -77,12 +76,8 @@ pub(crate) fn spawn_on<F: Future + 'static, N: Name>(here: &'static Loop, future
     let body = Box::into_raw(Box::new(Body::new(future, name, Free::Heap)));
     // SAFETY: the ambient loop is this thread's. The body is pinned on the heap until its table frees it.
     unsafe {
-        let header = NonNull::new_unchecked(body.cast::<Header>());
-        let slot = here.ready().start(|slot| {
-            header.as_ref().set_slot(slot);
-            slot.start(here.ready(), body.cast(), false, true)
-        });
-        here.adopt(header);
+        let slot = here.ready().start(|slot| slot.start(here.ready(), body.cast(), false, true));
+        here.adopt(slot);
         Task::new(slot)
     }
 }

@@ -12,7 +12,7 @@ mod wakes;
 
 pub(crate) use local::Local;
 pub(crate) use short::Short;
-pub(crate) use wakes::{Link, Linked, Wakes};
+pub(crate) use wakes::{Linked, Wakes};
 
 /// `const fn` where the platform's types allow it: loom's have no `const` constructors.
 macro_rules! const_fn {

@@ -1,7 +1,7 @@
 #![allow(unsafe_code)] // follows the raw links of an intrusive queue
 //! `Wakes<T>`: many wakers push, one loop pops, in order of arrival; nothing is allocated.
 //!
-//! An element carries its own [`Link`], whose `queued` mark says that it is in a queue or on its way into one. The
+//! An element carries its own link, whose `queued` mark says that it is in a queue or on its way into one. The
 //! mark makes a second push of the same element a no-op, so a wake costs the same however often it is repeated.
 //!
 //! - Hosted: a plain FIFO for pushes by the loop's own thread, and a lock-free stack for all others, which the loop
@@ -21,28 +21,16 @@
 use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use core::ptr::{self, NonNull};
 
-/// What an element of a [`Wakes`] carries.
-pub(crate) struct Link<T> {
-    next: AtomicPtr<T>,
-    queued: AtomicBool,
-}
-
-impl<T> Link<T> {
-    super::const_fn! {
-        pub(crate) const fn new() -> Self {
-            Self { next: AtomicPtr::new(ptr::null_mut()), queued: AtomicBool::new(false) }
-        }
-    }
-}
-
-/// An element of a [`Wakes`].
+/// An element of a [`Wakes`]. It carries a link of its own: a pointer to the next, and the mark.
 ///
 /// # Safety
-/// `link` always returns the same link, and an element that was pushed once lives as long as the queue is used.
+/// `next` and `queued` always return the same fields, used for nothing else, and an element that was pushed once lives
+/// as long as the queue is used.
 pub(crate) unsafe trait Linked: Sized + Sync + 'static {
     /// What owns the queue.
     type Home: 'static;
-    fn link(&self) -> &Link<Self>;
+    fn next(&self) -> &AtomicPtr<Self>;
+    fn queued(&self) -> &AtomicBool;
     /// Where this element is to be queued. Asked only after its mark was set.
     fn home(&self) -> &'static Self::Home;
     fn wakes(home: &Self::Home) -> &Wakes<Self>;
@@ -68,12 +56,12 @@ impl<T: Linked> Fifo<T> {
     unsafe fn push(&mut self, element: NonNull<T>) {
         let raw = element.as_ptr();
         // SAFETY: elements live as long as the queue is used (`Linked`).
-        unsafe { element.as_ref() }.link().next.store(ptr::null_mut(), Ordering::Relaxed);
+        unsafe { element.as_ref() }.next().store(ptr::null_mut(), Ordering::Relaxed);
         if self.head.is_null() {
             self.head = raw;
         } else {
             // SAFETY: `tail` is an element of this queue when `head` is one.
-            unsafe { &*self.tail }.link().next.store(raw, Ordering::Relaxed);
+            unsafe { &*self.tail }.next().store(raw, Ordering::Relaxed);
         }
         self.tail = raw;
     }
@@ -82,7 +70,7 @@ impl<T: Linked> Fifo<T> {
     fn pop(&mut self) -> Option<NonNull<T>> {
         let first = NonNull::new(self.head)?;
         // SAFETY: `first` is an element of this queue.
-        self.head = unsafe { first.as_ref() }.link().next.load(Ordering::Relaxed);
+        self.head = unsafe { first.as_ref() }.next().load(Ordering::Relaxed);
         Some(first)
     }
 
@@ -126,7 +114,7 @@ mod flavour {
         pub(crate) fn mark(element: &T) -> bool {
             // AcqRel: release what the waker wrote to the `pop` that clears the mark (`Seen`); acquire what the
             // clearing `pop` and the element's owner wrote before.
-            !element.link().queued.swap(true, Ordering::AcqRel)
+            !element.queued().swap(true, Ordering::AcqRel)
         }
 
         /// Pushes `element` to its home, unless it is queued already. A home that is returned wants an unpark.
@@ -157,7 +145,7 @@ mod flavour {
             let raw = ptr::from_ref(element).cast_mut();
             let mut top = self.far.load(Ordering::Relaxed);
             loop {
-                element.link().next.store(top, Ordering::Relaxed);
+                element.next().store(top, Ordering::Relaxed);
                 // SeqCst, with the load of `asleep` below and the two in `idle`: `Told`. It also releases the link.
                 match self.far.compare_exchange_weak(top, raw, Ordering::SeqCst, Ordering::Relaxed) {
                     Ok(_) => break,
@@ -188,7 +176,7 @@ mod flavour {
             let mut oldest = ptr::null_mut();
             while let Some(element) = NonNull::new(newest) {
                 // SAFETY: pushed elements live on (`Linked`), and are ours now (`Marked`).
-                let next = &unsafe { element.as_ref() }.link().next;
+                let next = unsafe { element.as_ref() }.next();
                 newest = next.load(Ordering::Relaxed);
                 next.store(oldest, Ordering::Relaxed);
                 oldest = element.as_ptr();
@@ -196,7 +184,7 @@ mod flavour {
             while let Some(element) = NonNull::new(oldest) {
                 // SAFETY: as above; `OwnThread` by the caller's word.
                 unsafe {
-                    oldest = element.as_ref().link().next.load(Ordering::Relaxed);
+                    oldest = element.as_ref().next().load(Ordering::Relaxed);
                     self.near.with(|fifo| fifo.push(element));
                 }
             }
@@ -215,7 +203,7 @@ mod flavour {
             let element = unsafe { first.as_ref() };
             let seen = look(element);
             // AcqRel: `Seen` -- take in what a waker wrote before it found the mark set; hand on what we wrote.
-            element.link().queued.swap(false, Ordering::AcqRel);
+            element.queued().swap(false, Ordering::AcqRel);
             Some((first, seen))
         }
 
@@ -292,7 +280,7 @@ mod flavour {
         /// Relaxed: the critical section around it orders it.
         #[inline]
         fn mark_within(element: &T) -> bool {
-            let queued = &element.link().queued;
+            let queued = &element.queued();
             let free = !queued.load(Ordering::Relaxed);
             queued.store(true, Ordering::Relaxed);
             free
@@ -351,7 +339,7 @@ mod flavour {
                 let element = unsafe { first.as_ref() };
                 let seen = look(element);
                 // `Seen`: in a critical section, as a waker's look at the mark is.
-                element.link().queued.store(false, Ordering::Relaxed);
+                element.queued().store(false, Ordering::Relaxed);
                 Some((first, seen))
             })
         }

@@ -25,9 +25,8 @@ pub(crate) struct Header {
     /// Who waits for the end.
     join: UnsafeCell<StoredWaker>,
     /// Neighbours among the live tasks of the loop, in order of creation.
-    prev: Cell<*const Header>,
-    next: Cell<*const Header>,
-    slot: Cell<*const Slot>,
+    prev: Cell<*const Slot>,
+    next: Cell<*const Slot>,
 }
 
 struct VTable {
@@ -36,8 +35,8 @@ struct VTable {
     drop_future: unsafe fn(NonNull<Header>),
     /// Moves the output to a place for it, or drops it where that is null.
     output: unsafe fn(NonNull<Header>, *mut ()),
-    /// Gives the storage back.
-    free: unsafe fn(NonNull<Header>),
+    /// Gives the storage back, and the slot.
+    free: unsafe fn(NonNull<Header>, &'static Slot),
     name: unsafe fn(NonNull<Header>) -> Option<&'static str>,
 }
 
@@ -86,30 +85,28 @@ impl<F: Future, N: Name> Body<F, N> {
                 join: UnsafeCell::new(StoredWaker::NONE),
                 prev: Cell::new(ptr::null()),
                 next: Cell::new(ptr::null()),
-                slot: Cell::new(ptr::null()),
             },
             stage: UnsafeCell::new(Stage { future: ManuallyDrop::new(future) }),
             name,
         }
     }
 
-    const VTABLE_NOTHING: VTable = Self::vtable(|_| {});
+    const VTABLE_NOTHING: VTable = Self::vtable(|_, _| {});
     #[cfg(feature = "alloc")]
-    const VTABLE_HEAP: VTable = Self::vtable(|header| {
+    const VTABLE_HEAP: VTable = Self::vtable(|header, slot| {
         // SAFETY: such a body was boxed as exactly this type, and is freed once.
-        let body = unsafe { alloc::boxed::Box::from_raw(header.cast::<Self>().as_ptr()) };
-        body.header.slot().owner().give_back(body.header.slot());
+        drop(unsafe { alloc::boxed::Box::from_raw(header.cast::<Self>().as_ptr()) });
+        slot.owner().give_back(slot);
     });
-    const VTABLE_POOL: VTable = Self::vtable(|header| {
+    const VTABLE_POOL: VTable = Self::vtable(|header, slot| {
         // SAFETY: such a body stands in a place of a pool, and is freed once; then nobody looks at it again.
         unsafe {
-            let slot = header.as_ref().slot();
             header.cast::<Self>().drop_in_place();
             super::pool::give_back(slot);
         }
     });
 
-    const fn vtable(free: unsafe fn(NonNull<Header>)) -> VTable {
+    const fn vtable(free: unsafe fn(NonNull<Header>, &'static Slot)) -> VTable {
         VTable { poll: Self::poll, drop_future: Self::drop_future, output: Self::output, free, name: Self::name }
     }
 
@@ -170,17 +167,6 @@ pub(crate) enum Free {
 }
 
 impl Header {
-    /// Notes the slot that the body goes with. Once, before the slot is started.
-    pub(crate) fn set_slot(&self, slot: &'static Slot) {
-        self.slot.set(slot);
-    }
-
-    /// The slot that the body goes with.
-    pub(crate) fn slot(&self) -> &'static Slot {
-        // SAFETY: set before the slot was started; slots are `Immortal`.
-        unsafe { &*self.slot.get() }
-    }
-
     /// Polls the future; true when the task has ended by this.
     ///
     /// # Safety
@@ -210,12 +196,12 @@ impl Header {
         there
     }
 
-    /// Drops the output, if there is one, and frees the body. The task has ended and its handle is gone.
+    /// Drops the output, if there is one, and frees the body. The task is settled and its handle is gone.
     pub(crate) unsafe fn free(this: NonNull<Self>, slot: &'static Slot) {
         // SAFETY: by the caller's word; the table is the body's own. Null: drop the output.
         unsafe {
             Self::take_output(this, slot, ptr::null_mut());
-            (this.as_ref().vtable.free)(this);
+            (this.as_ref().vtable.free)(this, slot);
         }
     }
 
@@ -245,10 +231,20 @@ impl Header {
     }
 }
 
-/// The live tasks of a loop in order of creation: a list through their headers.
+/// The live tasks of a loop in order of creation: a list of slots through the headers of their bodies.
 pub(crate) struct Live {
-    first: *const Header,
-    last: *const Header,
+    first: *const Slot,
+    last: *const Slot,
+}
+
+/// The header of a slot in a list.
+///
+/// # Safety
+/// The slot was started with a body that is not borrowed, and not freed.
+#[inline]
+unsafe fn header_of<'a>(slot: *const Slot) -> &'a Header {
+    // SAFETY: by the caller's word.
+    unsafe { &*(*slot).header() }
 }
 
 impl Live {
@@ -257,50 +253,55 @@ impl Live {
     }
 
     /// # Safety
-    /// `header` is in no list, stays in place and is removed before it is freed.
+    /// `slot` was started with a body, is in no list, and is removed before its body is freed.
     #[inline]
-    pub(crate) unsafe fn push(&mut self, header: NonNull<Header>) {
-        let raw = header.as_ptr().cast_const();
-        // SAFETY: `header` by the caller's word; `last` is in the list, so neither moved nor freed.
+    pub(crate) unsafe fn push(&mut self, slot: &'static Slot) {
+        // SAFETY: `slot` by the caller's word; `last` is in the list, so its body is there.
         unsafe {
-            header.as_ref().prev.set(self.last);
-            header.as_ref().next.set(ptr::null());
-            match self.last.as_ref() {
-                Some(last) => last.next.set(raw),
-                None => self.first = raw,
+            let header = header_of(slot);
+            header.prev.set(self.last);
+            header.next.set(ptr::null());
+            if self.last.is_null() {
+                self.first = slot;
+            } else {
+                header_of(self.last).next.set(slot);
             }
         }
-        self.last = raw;
+        self.last = slot;
     }
 
     /// # Safety
-    /// `header` is in this list.
+    /// `slot` is in this list.
     #[inline]
-    pub(crate) unsafe fn remove(&mut self, header: NonNull<Header>) {
-        // SAFETY: neighbours in a list are neither moved nor freed.
+    pub(crate) unsafe fn remove(&mut self, slot: &'static Slot) {
+        // SAFETY: the bodies of those in the list are there.
         unsafe {
-            let (prev, next) = (header.as_ref().prev.get(), header.as_ref().next.get());
-            match prev.as_ref() {
-                Some(prev) => prev.next.set(next),
-                None => self.first = next,
+            let header = header_of(slot);
+            let (prev, next) = (header.prev.get(), header.next.get());
+            if prev.is_null() {
+                self.first = next;
+            } else {
+                header_of(prev).next.set(next);
             }
-            match next.as_ref() {
-                Some(next) => next.prev.set(prev),
-                None => self.last = prev,
+            if next.is_null() {
+                self.last = prev;
+            } else {
+                header_of(next).prev.set(prev);
             }
         }
     }
 
-    pub(crate) fn first(&self) -> Option<NonNull<Header>> {
-        NonNull::new(self.first.cast_mut())
+    pub(crate) fn first(&self) -> Option<&'static Slot> {
+        // SAFETY: slots are `Immortal`.
+        unsafe { self.first.as_ref() }
     }
 
-    /// The task created next after `header`.
+    /// The task created next after the one in `slot`.
     ///
     /// # Safety
-    /// `header` is in this list.
-    pub(crate) unsafe fn after(&self, header: NonNull<Header>) -> Option<NonNull<Header>> {
-        // SAFETY: by the caller's word.
-        NonNull::new(unsafe { header.as_ref() }.next.get().cast_mut())
+    /// `slot` is in this list.
+    pub(crate) unsafe fn after(&self, slot: &'static Slot) -> Option<&'static Slot> {
+        // SAFETY: by the caller's word; slots are `Immortal`.
+        unsafe { header_of(slot).next.get().as_ref() }
     }
 }

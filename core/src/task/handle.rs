@@ -102,11 +102,12 @@ fn header(slot: &Slot) -> NonNull<Header> {
     unsafe { NonNull::new_unchecked(slot.header()) }
 }
 
-/// The handle goes; if the task has ended, its body goes with it.
+/// The handle goes; if the loop is done with the task, the body goes with it. If not, the loop will free it: it may be
+/// in the middle of dropping the future, which may own this very handle.
 fn let_go(slot: &'static Slot) {
     slot.drop_handle();
-    if !slot.is_alive() {
-        // SAFETY: ended, and its only handle is gone: nobody else comes near the body.
+    if slot.is_settled() {
+        // SAFETY: settled, and its only handle is gone: nobody else comes near the body.
         unsafe { Header::free(header(slot), slot) };
     }
 }
@@ -118,13 +119,13 @@ impl<T> Future for Task<T> {
         let this = self.get_mut();
         let Some(slot) = this.slot else { return Poll::Ready(Err(Cancelled)) };
         let header = header(slot);
-        if slot.is_alive() {
+        if !slot.is_settled() {
             // SAFETY: `OwnerOnly`: a handle is on its loop's thread; the body is there as long as the handle.
             unsafe { header.as_ref().set_join(cx.waker()) };
             return Poll::Pending;
         }
         let mut output = MaybeUninit::<T>::uninit();
-        // SAFETY: by `new`, the output is a `T`; ended, so the body is ours.
+        // SAFETY: by `new`, the output is a `T`; settled, so the body is ours.
         let there = unsafe { Header::take_output(header, slot, output.as_mut_ptr().cast()) };
         this.slot = None;
         let_go(slot);

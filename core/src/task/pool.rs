@@ -4,13 +4,12 @@
 use super::Task;
 use super::body::{Body, Free, Header};
 use super::slot::Slot;
-use crate::sched::current;
+use crate::sched::{Loop, current};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::future::Future;
 use core::mem::MaybeUninit;
-use core::ptr::NonNull;
 
 /// Room for `N` tasks at a time, in a `static`.
 ///
@@ -99,27 +98,49 @@ impl<S, const N: usize> TaskPool<S, N> {
         if here.is_closing() {
             return Ok(Task::refused());
         }
-        for place in &self.places {
-            // Acquire: pairs with the release in `give_back`.
-            if place.head.used.load(Ordering::Relaxed) || place.head.used.swap(true, Ordering::Acquire) {
-                continue;
+        let mut future = future;
+        // A place whose slot a stale wake still holds is second choice: the first step would be where that wake is.
+        for take_over in [false, true] {
+            for place in &self.places {
+                future = match place.start(here, future, take_over) {
+                    Ok(task) => return Ok(task),
+                    Err(future) => future,
+                };
             }
-            let body = place.room.get().cast::<Body<F, ()>>();
-            let slot = &place.head.slot;
-            // SAFETY: the place is ours. The body is written before the loop, which is this one, gets to its slot.
-            unsafe {
-                if slot.start(here.ready(), body.cast(), false, true) {
-                    body.write(Body::new(future, (), Free::Pool));
-                    let header = NonNull::new_unchecked(body.cast::<Header>());
-                    header.as_ref().set_slot(slot);
-                    here.adopt(header);
-                    return Ok(Task::new(slot));
-                }
-            }
-            // A stale wake holds the slot.
-            place.head.used.store(false, Ordering::Release);
         }
         Err(PoolFull(future))
+    }
+}
+
+impl<S> Place<S> {
+    fn start<F: Future + 'static>(
+        &'static self,
+        here: &'static Loop,
+        future: F,
+        take_over: bool,
+    ) -> Result<Task<F::Output>, F> {
+        // Acquire: pairs with the release in `give_back`.
+        if self.head.used.load(Ordering::Relaxed) || self.head.used.swap(true, Ordering::Acquire) {
+            return Err(future);
+        }
+        let body = self.room.get().cast::<Body<F, ()>>();
+        let slot = &self.head.slot;
+        // SAFETY: the place is ours. The body is written before the loop, which is this one, gets to its slot.
+        unsafe {
+            let ready = here.ready();
+            let started = if take_over {
+                slot.take_over(ready, body.cast())
+            } else {
+                slot.start(ready, body.cast(), false, true)
+            };
+            if started {
+                body.write(Body::new(future, (), Free::Pool));
+                here.adopt(slot);
+                return Ok(Task::new(slot));
+            }
+        }
+        self.head.used.store(false, Ordering::Release);
+        Err(future)
     }
 }
 

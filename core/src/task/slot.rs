@@ -4,16 +4,16 @@
 //! Invariants:
 //! - `Immortal`: a slot that a waker was made for lives as long as the process. It is in a leaked block of a loop, in a
 //!   `static`, or in the frame of a `run_all` that does not return.
-//! - `OwnerOnly`: `body` is touched only by the loop that owns the slot, on its thread, or while the mark of the link
+//! - `OwnerOnly`: `body` is touched only by the loop that owns the slot, on its thread, or while the mark
 //!   is held by whoever is taking the slot into use.
-//! - `Claimed`: a slot is taken into use by setting the mark of its link, as a wake does. So a stale wake on its way to
+//! - `Claimed`: a slot is taken into use by setting its mark, as a wake does. So a stale wake on its way to
 //!   the old owner's queue keeps the slot out of use until that queue has popped it, and a slot never belongs to two
 //!   loops.
 
 use super::body::Header;
 use super::ready::Ready;
-use crate::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
-use crate::sync::{Link, Linked, Wakes};
+use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
+use crate::sync::{Linked, Wakes};
 use core::cell::Cell;
 use core::ptr;
 
@@ -31,11 +31,15 @@ const OUTPUT: u8 = 1 << 4;
 /// The task was left over when its loop began to close.
 const LEFTOVER: u8 = 1 << 5;
 
+/// The task has ended and its loop is done with the body.
+const SETTLED: u8 = 1 << 6;
+
 /// The place of a task in its loop.
 pub(crate) struct Slot {
-    link: Link<Slot>,
+    next: AtomicPtr<Slot>,
     owner: AtomicPtr<Ready>,
     body: Cell<*mut ()>,
+    queued: AtomicBool,
     flags: AtomicU8,
     /// How often the task was cancelled.
     cancels: Cell<u8>,
@@ -49,8 +53,13 @@ unsafe impl Linked for Slot {
     type Home = Ready;
 
     #[inline]
-    fn link(&self) -> &Link<Self> {
-        &self.link
+    fn next(&self) -> &AtomicPtr<Self> {
+        &self.next
+    }
+
+    #[inline]
+    fn queued(&self) -> &AtomicBool {
+        &self.queued
     }
 
     #[inline]
@@ -87,9 +96,10 @@ impl Slot {
     crate::sync::const_fn! {
         pub(crate) const fn new() -> Self {
             Self {
-                link: Link::new(),
+                next: AtomicPtr::new(ptr::null_mut()),
                 owner: AtomicPtr::new(ptr::null_mut()),
                 body: Cell::new(ptr::null_mut()),
+                queued: AtomicBool::new(false),
                 flags: AtomicU8::new(DEAD),
                 cancels: Cell::new(0),
             }
@@ -148,6 +158,22 @@ impl Slot {
         true
     }
 
+    /// As `start`, for a slot that `start` has refused: takes it into use if the stale wake that holds it is on its way
+    /// through `owner`'s own queue. The first step is where that wake is.
+    ///
+    /// # Safety
+    /// As `start`.
+    pub(crate) unsafe fn take_over(&'static self, owner: &'static Ready, body: *mut ()) -> bool {
+        // Only this loop, which is here, can clear the mark (by popping) or make the slot another's.
+        let held_here = self.queued.load(Ordering::Acquire) && ptr::eq(self.owner.load(Ordering::Relaxed), owner);
+        if held_here {
+            self.body.set(body);
+            self.cancels.set(0);
+            self.flags.store(HANDLE, Ordering::Relaxed);
+        }
+        held_here
+    }
+
     /// What to do with a slot that `pop` has found. Called while the mark is still set.
     #[inline]
     pub(crate) fn step(&self) -> Step {
@@ -187,6 +213,17 @@ impl Slot {
     #[inline]
     pub(crate) fn is_cancelled(&self) -> bool {
         self.flags.load(Ordering::Relaxed) & CANCEL != 0
+    }
+
+    /// The loop is done with the body: it belongs to the handle from here on.
+    #[inline]
+    pub(crate) fn set_settled(&self) {
+        self.change(SETTLED, 0);
+    }
+
+    /// True when the body belongs to the handle. Between the end of a task and this its future is being dropped.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & SETTLED != 0
     }
 
     /// The output is in the body.
