@@ -7,8 +7,8 @@
 //! redis-cli -p 7379                      in another
 //! ```
 //!
-//! The line serves one client after the other, and cannot hang up: what ends a session is QUIT, a breach of the
-//! protocol, or lost bytes. The next byte begins a new one.
+//! The line serves one client after the other. A break on it is a hang-up; QUIT, a breach of the protocol and lost bytes
+//! end a session too. The next byte begins a new one.
 #![no_std]
 #![no_main]
 

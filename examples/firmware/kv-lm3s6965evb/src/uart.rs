@@ -9,15 +9,16 @@
 //! ```
 //!
 //! When a ring cannot take what there is (received too fast, or nothing left to send) the handler masks its interrupt,
-//! and the task unmasks it when that has changed. Bytes then wait in the FIFO; if that overflows the UART drops what
-//! comes, and says so. A stream with a hole in it is none: the reader gets what was before the hole, then [`Lost`], and
-//! nothing of what followed until then.
+//! and the task unmasks it when that has changed; meanwhile bytes wait in the FIFO. Two things on the line are not bytes
+//! but marks between them: a *break*, by which the other side hangs up, and an *overrun*, bytes lost because the FIFO was
+//! full. A mark also stops the handler, until the reader has read all that was before it and taken the mark itself: the
+//! end of the stream, or [`Lost`]. What comes after it is a new stream.
 
 use core::cell::RefCell;
 use core::convert::Infallible;
 use core::fmt;
 use core::future::poll_fn;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use core::task::Poll;
 
 use corio::wait::WaitCell;
@@ -28,7 +29,7 @@ use heapless::spsc::{Consumer, Producer, Queue};
 use lm3s6965evb::{Interrupt, interrupt};
 
 const BASE: usize = 0x4000_c000;
-/// Data; an overrun is marked beside it.
+/// Data; the marks are beside it.
 const DR: *mut u32 = BASE as *mut u32;
 const FR: *mut u32 = (BASE + 0x18) as *mut u32;
 const LCRH: *mut u32 = (BASE + 0x2c) as *mut u32;
@@ -37,6 +38,7 @@ const CTL: *mut u32 = (BASE + 0x30) as *mut u32;
 const IM: *mut u32 = (BASE + 0x38) as *mut u32;
 const ICR: *mut u32 = (BASE + 0x44) as *mut u32;
 
+const DR_BREAK: u32 = 1 << 10;
 const DR_OVERRUN: u32 = 1 << 11;
 const FR_RX_EMPTY: u32 = 1 << 4;
 const FR_TX_FULL: u32 = 1 << 5;
@@ -55,9 +57,12 @@ struct Ends {
 static ENDS: Mutex<RefCell<Option<Ends>>> = Mutex::new(RefCell::new(None));
 static READABLE: WaitCell = WaitCell::new();
 static WRITABLE: WaitCell = WaitCell::new();
-/// Bytes were lost, and the reader does not know yet.
-static LOST: AtomicBool = AtomicBool::new(false);
-/// How often that has happened.
+/// The mark that the reader has yet to take, if any.
+static MARK: AtomicU8 = AtomicU8::new(NO_MARK);
+const NO_MARK: u8 = 0;
+const BREAK: u8 = 1;
+const OVERRUN: u8 = 2;
+/// How often bytes were lost.
 static OVERRUNS: AtomicU32 = AtomicU32::new(0);
 
 /// Turns the UART on; `received` and `to_send` are its rings.
@@ -120,13 +125,14 @@ impl Rx {
             unmask(INT_RX | INT_RX_TIMEOUT);
             return Some(Ok(count));
         }
-        // Acquire pairs with the release in `receive`: what was received before the hole was seen above, or the ring is
-        // not empty yet.
-        if LOST.load(Ordering::Acquire) && self.ring.is_empty() {
-            LOST.store(false, Ordering::Relaxed);
-            return Some(Err(Lost { times: OVERRUNS.load(Ordering::Relaxed) }));
+        // Acquire pairs with the release in `receive`: if the mark is seen here, so is what was received before it.
+        let mark = MARK.load(Ordering::Acquire);
+        if mark == NO_MARK || !self.ring.is_empty() {
+            return None;
         }
-        None
+        MARK.store(NO_MARK, Ordering::Relaxed);
+        unmask(INT_RX | INT_RX_TIMEOUT);
+        Some(if mark == BREAK { Ok(0) } else { Err(Lost { times: OVERRUNS.load(Ordering::Relaxed) }) })
     }
 }
 
@@ -215,12 +221,12 @@ fn UART0() {
     WRITABLE.wake();
 }
 
-/// From the FIFO to the ring, as far as there is room.
+/// From the FIFO to the ring, as far as there is room and no mark between.
 fn receive(ends: &mut Ends) {
-    // SAFETY: registers of UART 0; reading DR takes a byte from the FIFO, whose one reader this is.
+    // SAFETY: registers of UART 0, inside a critical section; reading DR takes from the FIFO, whose one reader this is.
     unsafe {
         while FR.read_volatile() & FR_RX_EMPTY == 0 {
-            if !ends.received.ready() {
+            if !ends.received.ready() || MARK.load(Ordering::Relaxed) != NO_MARK {
                 // The interrupt stays asserted, so unmasking it is enough to come back.
                 IM.write_volatile(IM.read_volatile() & !(INT_RX | INT_RX_TIMEOUT));
                 return;
@@ -228,13 +234,13 @@ fn receive(ends: &mut Ends) {
             let data = DR.read_volatile();
             if data & DR_OVERRUN != 0 {
                 OVERRUNS.store(OVERRUNS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-                LOST.store(true, Ordering::Release);
+                MARK.store(OVERRUN, Ordering::Release);
+            } else if data & DR_BREAK != 0 {
+                MARK.store(BREAK, Ordering::Release);
+            } else {
+                // There is room: `ready` said so, and this is the only producer.
+                let _ = ends.received.enqueue(data as u8);
             }
-            if LOST.load(Ordering::Relaxed) {
-                continue;
-            }
-            // There is room: `ready` said so, and this is the only producer.
-            let _ = ends.received.enqueue(data as u8);
         }
     }
 }
