@@ -1,10 +1,17 @@
 //! `Event`: a flag that tasks wait for.
 
-use crate::wait::{Lines, Turned, Wait};
+use crate::wait::{Guarded, Lines, Turned, Wait};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
+
+/// Set or not.
+struct Flag(bool);
+
+impl Guarded for Flag {
+    type Guard = ();
+}
 
 /// A flag, and those who wait until it is set. asyncio: `Event`.
 ///
@@ -21,32 +28,32 @@ use core::task::{Context, Poll};
 ///
 /// Usable in a `static`, from tasks, threads and interrupts; waiting allocates nothing.
 pub struct Event {
-    lines: Lines<bool, 1>,
+    lines: Lines<Flag, 1>,
 }
 
 impl Event {
     crate::sync::const_fn! {
         /// An event that is not set.
         pub const fn new() -> Self {
-            Self { lines: Lines::new(false) }
+            Self { lines: Lines::new(Flag(false)) }
         }
     }
 
     /// Sets the flag: every current waiter is released, in order of arrival, even if `clear` is called before they run.
     pub fn set(&self) {
-        if !self.lines.with(|set, _| core::mem::replace(set, true)) {
+        if !self.lines.with(|set, _| core::mem::replace(&mut set.0, true)) {
             self.lines.wake_all(0);
         }
     }
 
     /// Takes the flag back: who comes to wait from now on waits.
     pub fn clear(&self) {
-        self.lines.with(|set, _| *set = false);
+        self.lines.with(|set, _| set.0 = false);
     }
 
     /// True while the flag is set.
     pub fn is_set(&self) -> bool {
-        self.lines.with(|set, _| *set)
+        self.lines.with(|set, _| set.0)
     }
 
     /// Waits until the flag is set; not at all if it is.
@@ -76,12 +83,12 @@ pin_project_lite::pin_project! {
     #[must_use = "futures do nothing unless awaited"]
     pub struct EventWait<'a> {
         #[pin]
-        wait: Wait<'a, bool, 1>,
+        wait: Wait<'a, Flag, 1>,
     }
 
     impl PinnedDrop for EventWait<'_> {
         fn drop(this: Pin<&mut Self>) {
-            this.project().wait.leave(|_, _, _| None);
+            let _nobody = this.project().wait.leave(|_, _, _| None);
         }
     }
 }
@@ -91,7 +98,7 @@ impl Future for EventWait<'_> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.project().wait.poll(cx, |set, _, turned| (turned == Turned::Granted || *set).then_some(()))
+        self.project().wait.poll(cx, |set, _, turned| (turned == Turned::Granted || set.0).then_some(()))
     }
 }
 

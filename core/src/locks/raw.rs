@@ -4,7 +4,7 @@
 //! the lock does not count as locked, as in asyncio.
 
 use crate::task::StoredWaker;
-use crate::wait::{Line, Lines, Turned, Wait};
+use crate::wait::{Guarded, Line, Lines, Turned, Wait};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -18,6 +18,10 @@ enum Hold {
     Held,
     /// The waiter that was first in line will have it at its next step.
     Handed,
+}
+
+impl Guarded for Hold {
+    type Guard = ();
 }
 
 /// A lock that is taken and given back by hand, by any task. asyncio: `Lock`.
@@ -137,10 +141,13 @@ pin_project_lite::pin_project! {
 
     impl PinnedDrop for Acquire<'_> {
         fn drop(this: Pin<&mut Self>) {
-            this.project().wait.leave(|hold, lines, turned| match (turned, *hold) {
+            let woken = this.project().wait.leave(|hold, lines, turned| match (turned, *hold) {
                 (Turned::Granted, _) | (_, Hold::Free) => hand_on(hold, lines),
                 _ => None,
             });
+            if let Some(waker) = woken {
+                waker.wake();
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 //! Invariant `Counted`: permits + grants + live `Permit`s == permits put in.
 
 use crate::task::StoredWaker;
-use crate::wait::{Line, Lines, Turned, Wait};
+use crate::wait::{Guarded, Line, Lines, Turned, Wait, wake_on};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -12,8 +12,10 @@ use core::task::{Context, Poll};
 
 struct Count {
     permits: usize,
-    /// Given to waiters that have not taken their step yet.
-    granted: usize,
+}
+
+impl Guarded for Count {
+    type Guard = ();
 }
 
 /// Permits that tasks take and give back, in order of arrival. asyncio: `Semaphore`.
@@ -38,7 +40,7 @@ impl Semaphore {
     crate::sync::const_fn! {
         /// A semaphore with `permits` to give.
         pub const fn new(permits: usize) -> Self {
-            Self { lines: Lines::new(Count { permits, granted: 0 }) }
+            Self { lines: Lines::new(Count { permits }) }
         }
     }
 
@@ -85,7 +87,7 @@ impl Semaphore {
 
 #[inline]
 fn is_for_newcomers(count: &Count, lines: &[Line; 1]) -> bool {
-    count.permits > 0 && count.granted == 0 && (lines[0].is_empty() || lines[0].all_leaving())
+    count.permits > 0 && !lines[0].has_granted() && (lines[0].is_empty() || lines[0].all_leaving())
 }
 
 /// Gives a permit to the next waiter, if there is a permit and a waiter.
@@ -96,7 +98,6 @@ fn grant(count: &mut Count, lines: &mut [Line; 1]) -> Option<StoredWaker> {
     }
     let waker = lines[0].grant_next()?;
     count.permits -= 1;
-    count.granted += 1;
     Some(waker)
 }
 
@@ -142,13 +143,14 @@ pin_project_lite::pin_project! {
 
     impl PinnedDrop for AcquirePermit<'_> {
         fn drop(this: Pin<&mut Self>) {
-            this.project().wait.leave(|count, lines, turned| {
+            let this = this.project();
+            let woken = this.wait.leave(|count, lines, turned| {
                 if turned == Turned::Granted {
-                    count.granted -= 1;
                     count.permits = count.permits.saturating_add(1);
                 }
                 grant(count, lines)
             });
+            wake_on(woken, || this.semaphore.lines.with(grant));
         }
     }
 }
@@ -161,20 +163,24 @@ impl<'a> Future for AcquirePermit<'a> {
         let this = self.project();
         let semaphore: &'a Semaphore = this.semaphore;
         let claimed = this.wait.poll(cx, |count, lines, turned| {
-            match turned {
-                Turned::Granted => count.granted -= 1,
-                Turned::New if is_for_newcomers(count, lines) => count.permits -= 1,
-                Turned::First if count.permits > 0 => count.permits -= 1,
+            let pass_on = match turned {
+                Turned::Granted => true,
+                Turned::New if is_for_newcomers(count, lines) => false,
+                Turned::First if count.permits > 0 => true,
                 _ => return None,
+            };
+            if turned != Turned::Granted {
+                count.permits -= 1;
             }
-            // A newcomer stands in line behind a grant even if a further permit is there: it is told now.
-            Some(if turned == Turned::Granted { grant(count, lines) } else { None })
+            Some(pass_on)
         });
-        claimed.map(|woken| {
-            if let Some(waker) = woken {
-                waker.wake();
+        claimed.map(|pass_on| {
+            let permit = Permit { semaphore };
+            if pass_on {
+                // Whoever came while a grant was out stands in line even if more permits are there: they are told now.
+                wake_on(semaphore.lines.with(grant), || semaphore.lines.with(grant));
             }
-            Permit { semaphore }
+            permit
         })
     }
 }

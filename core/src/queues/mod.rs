@@ -15,6 +15,9 @@ pub type Queue<T, const N: usize> = QueueOf<T, Fifo<T, N>>;
 pub type LifoQueue<T, const N: usize> = QueueOf<T, Lifo<T, N>>;
 
 /// A queue for up to `N` items, smallest first. asyncio: `PriorityQueue(N)`.
+///
+/// # Panics
+/// When comparing two items uses the queue itself: it runs under the queue's lock.
 pub type PriorityQueue<T, const N: usize> = QueueOf<T, Priority<T, N>>;
 
 /// A queue on the heap, with a size given at run time, first in, first out. asyncio: `Queue`.
@@ -26,5 +29,8 @@ pub type DynQueue<T> = QueueOf<T, DynFifo<T>>;
 pub type DynLifoQueue<T> = QueueOf<T, DynLifo<T>>;
 
 /// A queue on the heap, with a size given at run time, smallest first. asyncio: `PriorityQueue`.
+///
+/// # Panics
+/// When comparing two items uses the queue itself: it runs under the queue's lock.
 #[cfg(feature = "alloc")]
 pub type DynPriorityQueue<T> = QueueOf<T, DynPriority<T>>;

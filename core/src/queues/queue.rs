@@ -13,7 +13,7 @@ use super::Store;
 use super::{DynFifo, DynLifo, DynPriority};
 use super::{Fifo, Lifo, Priority};
 use crate::task::StoredWaker;
-use crate::wait::{Line, Lines, Turned, Wait};
+use crate::wait::{Guarded, Line, Lines, Turned, Wait};
 use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
@@ -29,6 +29,10 @@ struct State<S> {
     items: S,
     unfinished: usize,
     shut: bool,
+}
+
+impl<S: Guarded> Guarded for State<S> {
+    type Guard = S::Guard;
 }
 
 /// A queue of `T` in a store `S`: see [`Queue`](crate::Queue) and its kin for the stores there are.
@@ -53,9 +57,9 @@ struct State<S> {
 /// # Fairness
 /// Those who wait for items are woken in order of arrival, and so are those who wait for room. As in asyncio a
 /// newcomer may take an item before the one that was woken for it has its turn, which then waits again.
-pub struct QueueOf<T, S> {
+pub struct QueueOf<T, S: Store<T>> {
     lines: Lines<State<S>, 3>,
-    _items: PhantomData<T>,
+    _items: PhantomData<fn() -> T>,
 }
 
 /// How to end a queue, for [`QueueOf::shutdown`].
@@ -151,16 +155,15 @@ impl<T: Ord> QueueOf<T, DynPriority<T>> {
     }
 }
 
-impl<T, S: Default> Default for QueueOf<T, S> {
+impl<T, S: Store<T> + Default> Default for QueueOf<T, S> {
     fn default() -> Self {
         Self::with_store(S::default())
     }
 }
 
-impl<T, S> QueueOf<T, S> {
+impl<T, S: Store<T>> QueueOf<T, S> {
     crate::sync::const_fn! {
-        /// A queue over a store of one's own.
-        pub const fn with_store(items: S) -> Self {
+        const fn with_store(items: S) -> Self {
             Self { lines: Lines::new(State { items, unfinished: 0, shut: false }), _items: PhantomData }
         }
     }
@@ -177,7 +180,7 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     /// When the queue was shut down; the item comes back.
     #[inline]
     pub fn put(&self, item: T) -> Put<'_, T, S> {
-        Put { wait: Wait::new(&self.lines, PUTTERS), item: Some(item) }
+        Put { wait: Wait::new(&self.lines, PUTTERS), queue: self, item: Some(item) }
     }
 
     /// Takes the next item, waiting for one if the queue is empty.
@@ -189,7 +192,7 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     /// When the queue was shut down and is empty.
     #[inline]
     pub fn get(&self) -> Get<'_, T, S> {
-        Get { wait: Wait::new(&self.lines, GETTERS), _item: PhantomData }
+        Get { wait: Wait::new(&self.lines, GETTERS), queue: self }
     }
 
     /// Puts `item` in if there is room now. asyncio: `put_nowait`.
@@ -264,6 +267,12 @@ impl<T, S: Store<T>> QueueOf<T, S> {
         self.lines.wake_all(PUTTERS);
     }
 
+    /// Wakes the next in `line` if there is something for them.
+    #[cold]
+    fn tell(&self, line: usize, there_is: impl FnOnce(&S) -> bool) {
+        self.lines.with_wake(|state, lines| ((), if there_is(&state.items) { lines[line].grant_next() } else { None }));
+    }
+
     /// How many items are in. asyncio: `qsize`.
     pub fn len(&self) -> usize {
         self.lines.with(|state, _| state.items.len())
@@ -336,14 +345,15 @@ pin_project_lite::pin_project! {
     pub struct Put<'a, T, S> where S: Store<T> {
         #[pin]
         wait: Wait<'a, State<S>, 3>,
+        queue: &'a QueueOf<T, S>,
         item: Option<T>,
     }
 
     impl<T, S> PinnedDrop for Put<'_, T, S> where S: Store<T> {
         fn drop(this: Pin<&mut Self>) {
-            this.project().wait.leave(|state, lines, turned| {
+            wake(this.project().wait.leave(|state, lines, turned| {
                 if turned == Turned::Granted && !state.items.is_full() { lines[PUTTERS].grant_next() } else { None }
-            });
+            }));
         }
     }
 }
@@ -357,13 +367,14 @@ impl<T, S: Store<T>> Future for Put<'_, T, S> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let place = this.item;
+        let queue: &QueueOf<T, S> = this.queue;
         let put = this.wait.poll(cx, |state, lines, turned| {
-            // Still in line: room that is there is for those before.
-            if turned == Turned::Again {
+            // Still in line: room that is there is for those before, or for whoever was told of it.
+            if turned == Turned::Again || turned == Turned::First && lines[PUTTERS].has_granted() {
                 return None;
             }
             match state.put(place.take().expect("put() was polled after it was ready"), lines) {
-                Ok(woken) => Some(Ok(woken)),
+                Ok(woken) => Some(Ok((woken, turned == Turned::First))),
                 Err(TryPutError::ShutDown(item)) => Some(Err(PutError::ShutDown(item))),
                 Err(TryPutError::Full(item)) => {
                     *place = Some(item);
@@ -371,7 +382,15 @@ impl<T, S: Store<T>> Future for Put<'_, T, S> {
                 }
             }
         });
-        put.map(|put| put.map(wake))
+        put.map(|put| {
+            put.map(|(woken, untold)| {
+                wake(woken);
+                if untold {
+                    // Nobody was told of the room that is there: the next in line is to know of what is left.
+                    queue.tell(PUTTERS, |items| !items.is_full());
+                }
+            })
+        })
     }
 }
 
@@ -387,14 +406,14 @@ pin_project_lite::pin_project! {
     pub struct Get<'a, T, S> where S: Store<T> {
         #[pin]
         wait: Wait<'a, State<S>, 3>,
-        _item: PhantomData<T>,
+        queue: &'a QueueOf<T, S>,
     }
 
     impl<T, S> PinnedDrop for Get<'_, T, S> where S: Store<T> {
         fn drop(this: Pin<&mut Self>) {
-            this.project().wait.leave(|state, lines, turned| {
+            wake(this.project().wait.leave(|state, lines, turned| {
                 if turned == Turned::Granted && !state.items.is_empty() { lines[GETTERS].grant_next() } else { None }
-            });
+            }));
         }
     }
 }
@@ -404,22 +423,27 @@ impl<T, S: Store<T>> Future for Get<'_, T, S> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let got = self.project().wait.poll(cx, |state, lines, turned| {
-            // Still in line: an item that is there is for those before.
-            if turned == Turned::Again {
+        let this = self.project();
+        let queue: &QueueOf<T, S> = this.queue;
+        let got = this.wait.poll(cx, |state, lines, turned| {
+            // Still in line: an item that is there is for those before, or for whoever was told of it.
+            if turned == Turned::Again || turned == Turned::First && lines[GETTERS].has_granted() {
                 return None;
             }
             match state.get(lines) {
-                Some(got) => Some(Ok(got)),
+                Some((item, woken)) => Some(Ok((item, woken, turned == Turned::First))),
                 None => state.shut.then_some(Err(ShutDown)),
             }
         });
-        got.map(|got| {
-            got.map(|(item, woken)| {
-                wake(woken);
-                item
-            })
-        })
+        let Poll::Ready(got) = got else { return Poll::Pending };
+        Poll::Ready(got.map(|(item, woken, untold)| {
+            wake(woken);
+            if untold {
+                // Nobody was told of the items that are there: the next in line is to know of what is left.
+                queue.tell(GETTERS, |items| !items.is_empty());
+            }
+            item
+        }))
     }
 }
 
@@ -432,20 +456,20 @@ impl<T, S: Store<T>> fmt::Debug for Get<'_, T, S> {
 pin_project_lite::pin_project! {
     /// A pending [`QueueOf::join`].
     #[must_use = "futures do nothing unless awaited"]
-    pub struct Join<'a, T, S> {
+    pub struct Join<'a, T, S> where S: Store<T> {
         #[pin]
         wait: Wait<'a, State<S>, 3>,
-        _item: PhantomData<T>,
+        _item: PhantomData<fn() -> T>,
     }
 
-    impl<T, S> PinnedDrop for Join<'_, T, S> {
+    impl<T, S> PinnedDrop for Join<'_, T, S> where S: Store<T> {
         fn drop(this: Pin<&mut Self>) {
-            this.project().wait.leave(|_, _, _| None);
+            wake(this.project().wait.leave(|_, _, _| None));
         }
     }
 }
 
-impl<T, S> Future for Join<'_, T, S> {
+impl<T, S: Store<T>> Future for Join<'_, T, S> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -455,7 +479,7 @@ impl<T, S> Future for Join<'_, T, S> {
     }
 }
 
-impl<T, S> fmt::Debug for Join<'_, T, S> {
+impl<T, S: Store<T>> fmt::Debug for Join<'_, T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Join")
     }

@@ -1,8 +1,13 @@
 //! Where a queue keeps its items, and in which order they leave: inline with a capacity known when the program is
 //! compiled, or on the heap with one given at run time.
 
-/// The items of a queue.
-pub trait Store<T> {
+use crate::sync::Holder;
+use crate::wait::Guarded;
+
+/// The items of a queue. The stores that there are are in this module; others cannot be, for they would run under the
+/// queue's lock.
+#[expect(private_bounds, reason = "which is what keeps others out")]
+pub trait Store<T>: Guarded {
     /// Puts `item` in. Called only while [`is_full`](Self::is_full) is false.
     ///
     /// # Errors
@@ -84,6 +89,10 @@ impl<T: Ord, const N: usize> Default for Priority<T, N> {
     }
 }
 
+impl<T, const N: usize> Guarded for Fifo<T, N> {
+    type Guard = ();
+}
+
 impl<T, const N: usize> Store<T> for Fifo<T, N> {
     #[inline]
     fn push(&mut self, item: T) -> Result<(), T> {
@@ -116,6 +125,10 @@ impl<T, const N: usize> Store<T> for Fifo<T, N> {
     }
 }
 
+impl<T, const N: usize> Guarded for Lifo<T, N> {
+    type Guard = ();
+}
+
 impl<T, const N: usize> Store<T> for Lifo<T, N> {
     #[inline]
     fn push(&mut self, item: T) -> Result<(), T> {
@@ -136,6 +149,10 @@ impl<T, const N: usize> Store<T> for Lifo<T, N> {
     fn capacity(&self) -> Option<usize> {
         Some(N)
     }
+}
+
+impl<T, const N: usize> Guarded for Priority<T, N> {
+    type Guard = Holder;
 }
 
 impl<T: Ord, const N: usize> Store<T> for Priority<T, N> {
@@ -163,6 +180,8 @@ impl<T: Ord, const N: usize> Store<T> for Priority<T, N> {
 #[cfg(feature = "alloc")]
 mod dynamic {
     use super::Store;
+    use crate::sync::Holder;
+    use crate::wait::Guarded;
     use alloc::collections::{BinaryHeap, VecDeque};
     use alloc::vec::Vec;
     use core::cmp::Reverse;
@@ -213,6 +232,10 @@ mod dynamic {
         (limit > 0).then_some(limit)
     }
 
+    impl<T> Guarded for DynFifo<T> {
+        type Guard = ();
+    }
+
     impl<T> Store<T> for DynFifo<T> {
         #[inline]
         fn push(&mut self, item: T) -> Result<(), T> {
@@ -236,6 +259,10 @@ mod dynamic {
         }
     }
 
+    impl<T> Guarded for DynLifo<T> {
+        type Guard = ();
+    }
+
     impl<T> Store<T> for DynLifo<T> {
         #[inline]
         fn push(&mut self, item: T) -> Result<(), T> {
@@ -257,6 +284,10 @@ mod dynamic {
         fn capacity(&self) -> Option<usize> {
             capacity(self.limit)
         }
+    }
+
+    impl<T> Guarded for DynPriority<T> {
+        type Guard = Holder;
     }
 
     impl<T: Ord> Store<T> for DynPriority<T> {

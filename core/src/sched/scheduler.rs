@@ -60,6 +60,7 @@ pub(crate) enum Goal {
     /// The task in this slot has ended.
     End(&'static Slot),
     /// No future lent by `run_all` is left.
+    #[cfg(feature = "alloc")]
     NoneLent,
     /// No task is left that was alive when the loop began to close.
     NoneLeft,
@@ -216,6 +217,7 @@ impl Loop {
         match goal {
             Goal::End(slot) => !slot.is_alive(),
             // SAFETY: by the caller's word.
+            #[cfg(feature = "alloc")]
             Goal::NoneLent => unsafe { self.with(|state| state.borrowed == 0) },
             // SAFETY: by the caller's word.
             Goal::NoneLeft => unsafe { self.with(|state| state.leftovers == 0) },

@@ -24,6 +24,11 @@ mod place {
         HERE.with(|here| here.replace(to))
     }
 
+    /// Something that no other thread has at the same time.
+    pub(crate) fn context() -> *mut () {
+        HERE.try_with(|here| core::ptr::from_ref(here).cast_mut().cast()).unwrap_or(core::ptr::null_mut())
+    }
+
     /// True when the loop at `what` is the one running on this thread.
     #[inline]
     pub(crate) fn is(what: *const ()) -> bool {
@@ -48,6 +53,11 @@ mod place {
         let was = HERE.load(Ordering::Relaxed);
         HERE.store(to.cast_mut(), Ordering::Relaxed);
         was
+    }
+
+    /// For use within a critical section, where there is one context only.
+    pub(crate) fn context() -> *mut () {
+        core::ptr::dangling_mut()
     }
 
     /// Never certain: this may be an interrupt handler.

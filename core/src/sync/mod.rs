@@ -11,7 +11,7 @@ mod short;
 mod wakes;
 
 pub(crate) use local::Local;
-pub(crate) use short::Short;
+pub(crate) use short::{Holder, Short};
 pub(crate) use wakes::{Linked, Wakes};
 
 /// `const fn` where the platform's types allow it: loom's have no `const` constructors.

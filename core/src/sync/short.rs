@@ -9,9 +9,13 @@
 //!
 //! Invariants:
 //! - `NoReentry`: a closure given to `with` does not lock the same `Short` again. The type is private to the crate, and
-//!   every closure given to it is a few lines that call nothing but the crate's own lists and cells.
+//!   every closure given to it is a few lines that call nothing but the crate's own lists and cells. The one exception, a
+//!   priority queue's comparison of its items, goes through `with_user_code`, which panics if it comes back.
 //! - `Excluded`: the value is touched by whoever has turned `taken` to true, until they turn it back.
 
+use super::atomic::{AtomicPtr, Ordering};
+use super::here;
+use core::ptr;
 #[cfg(loom)]
 use loom::sync::Mutex;
 
@@ -28,6 +32,44 @@ impl<T> Short<T> {
     /// Runs `f` with the value.
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         f(&mut self.0.lock().unwrap())
+    }
+
+    /// As `with`, where `f` may call user code; `holder` notices when that comes back here.
+    pub(crate) fn with_user_code<R>(&self, holder: &Holder, f: impl FnOnce(&mut T) -> R) -> R {
+        holder.check();
+        self.with(|value| holder.hold(|| f(value)))
+    }
+}
+
+/// Notices when user code that runs under a `Short` comes back to the same one.
+pub(crate) struct Holder(AtomicPtr<()>);
+
+impl Holder {
+    super::const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self(AtomicPtr::new(ptr::null_mut()))
+        }
+    }
+
+    /// # Panics
+    /// When whoever asks holds the lock already.
+    fn check(&self) {
+        let holder = self.0.load(Ordering::Relaxed);
+        if !holder.is_null() && holder == here::context() {
+            panic!("corio: a comparison of a queue's items must not use the queue");
+        }
+    }
+
+    fn hold<R>(&self, f: impl FnOnce() -> R) -> R {
+        struct Release<'a>(&'a Holder);
+        impl Drop for Release<'_> {
+            fn drop(&mut self) {
+                self.0.0.store(ptr::null_mut(), Ordering::Relaxed);
+            }
+        }
+        self.0.store(here::context(), Ordering::Relaxed);
+        let _release = Release(self);
+        f()
     }
 }
 
@@ -63,6 +105,13 @@ mod hosted {
             let _give_back = GiveBack(&self.taken);
             // SAFETY: `Excluded`, and `NoReentry`.
             f(unsafe { &mut *self.value.get() })
+        }
+
+        /// As `with`, where `f` may call user code; `holder` notices when that comes back here.
+        pub(crate) fn with_user_code<R>(&self, holder: &super::Holder, f: impl FnOnce(&mut T) -> R) -> R {
+            // Before the lock, for which it would wait for ever. No other thread has this one's context.
+            holder.check();
+            self.with(|value| holder.hold(|| f(value)))
         }
 
         #[cold]
@@ -112,5 +161,15 @@ impl<T> Short<T> {
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         // SAFETY: `NoReentry`, inside a critical section.
         critical_section::with(|_| f(unsafe { &mut *self.0.get() }))
+    }
+
+    /// As `with`, where `f` may call user code; `holder` notices when that comes back here.
+    pub(crate) fn with_user_code<R>(&self, holder: &Holder, f: impl FnOnce(&mut T) -> R) -> R {
+        critical_section::with(|_| {
+            // Within the critical section, whose only holder is this context, and before there is a second `&mut`.
+            holder.check();
+            // SAFETY: `NoReentry`, just checked, and kept by `hold`.
+            holder.hold(|| f(unsafe { &mut *self.0.get() }))
+        })
     }
 }

@@ -55,15 +55,13 @@ impl Waiter {
         self.state.load(Ordering::Relaxed) == IDLE
     }
 
-    /// True when it holds a grant. Under the lock.
     #[inline]
-    pub(crate) fn is_granted(&self) -> bool {
+    fn is_granted(&self) -> bool {
         self.state.load(Ordering::Relaxed) == GRANTED
     }
 
-    /// Its owner has taken what it waited for. Under the lock; it is in no line.
     #[inline]
-    pub(crate) fn rest(&self) {
+    fn rest(&self) {
         self.state.store(IDLE, Ordering::Relaxed);
     }
 }
@@ -72,6 +70,8 @@ impl Waiter {
 pub(crate) struct Line {
     first: *const Waiter,
     last: *const Waiter,
+    /// How many hold a grant and have not had their step or drop yet.
+    granted: u32,
     epoch: u16,
 }
 
@@ -80,12 +80,29 @@ unsafe impl Send for Line {}
 
 impl Line {
     pub(crate) const fn new() -> Self {
-        Self { first: ptr::null(), last: ptr::null(), epoch: 0 }
+        Self { first: ptr::null(), last: ptr::null(), granted: 0, epoch: 0 }
     }
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.first.is_null()
+    }
+
+    /// True when somebody holds a grant that they have not taken up yet.
+    #[inline]
+    pub(crate) fn has_granted(&self) -> bool {
+        self.granted > 0
+    }
+
+    /// Ends the grant that `waiter` holds, if it does.
+    #[inline]
+    pub(crate) fn take_up(&mut self, waiter: &Waiter) -> bool {
+        let granted = waiter.is_granted();
+        if granted {
+            self.granted -= 1;
+            waiter.rest();
+        }
+        granted
     }
 
     #[inline]
@@ -160,6 +177,7 @@ impl Line {
         unsafe {
             self.unlink(waiter);
             let waker = (*waiter.waker.get()).take();
+            self.granted += 1;
             waiter.state.store(GRANTED, Ordering::Release);
             waker
         }

@@ -6,13 +6,45 @@
 //! fall between. What is to be woken is carried out of the lock and woken there.
 
 use super::{Line, Waiter};
-use crate::sync::Short;
+use crate::sync::{Holder, Short};
 use crate::task::StoredWaker;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
 /// State `S`, and `N` lines of waiters.
-pub(crate) struct Lines<S, const N: usize>(Short<Shared<S, N>>);
+pub(crate) struct Lines<S: Guarded, const N: usize> {
+    shared: Short<Shared<S, N>>,
+    guard: S::Guard,
+}
+
+/// What is behind the lock: says whether user code is run with it.
+pub(crate) trait Guarded {
+    type Guard: Guard;
+}
+
+/// Notices user code that comes back to the lock under which it runs, if there is any.
+pub(crate) trait Guard {
+    const NEW: Self;
+    fn with<T, R>(&self, short: &Short<T>, f: impl FnOnce(&mut T) -> R) -> R;
+}
+
+/// No user code is run.
+impl Guard for () {
+    const NEW: Self = ();
+
+    #[inline]
+    fn with<T, R>(&self, short: &Short<T>, f: impl FnOnce(&mut T) -> R) -> R {
+        short.with(f)
+    }
+}
+
+impl Guard for Holder {
+    const NEW: Self = Self::new();
+
+    fn with<T, R>(&self, short: &Short<T>, f: impl FnOnce(&mut T) -> R) -> R {
+        short.with_user_code(self, f)
+    }
+}
 
 struct Shared<S, const N: usize> {
     state: S,
@@ -29,21 +61,21 @@ pub(crate) enum Turned {
     /// Still waiting, as the first in line. It may be that what it waits for was there and nobody was told: when its
     /// waker was that of a task about to drop it, which has then let it go alive.
     First,
-    /// With a grant.
+    /// With a grant, which ends by this.
     Granted,
 }
 
-impl<S, const N: usize> Lines<S, N> {
+impl<S: Guarded, const N: usize> Lines<S, N> {
     crate::sync::const_fn! {
         pub(crate) const fn new(state: S) -> Self {
-            Self(Short::new(Shared { state, lines: [const { Line::new() }; N] }))
+            Self { shared: Short::new(Shared { state, lines: [const { Line::new() }; N] }), guard: S::Guard::NEW }
         }
     }
 
     /// Runs `f` with state and lines under the lock.
     #[inline]
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut S, &mut [Line; N]) -> R) -> R {
-        self.0.with(|shared| f(&mut shared.state, &mut shared.lines))
+        self.guard.with(&self.shared, |shared| f(&mut shared.state, &mut shared.lines))
     }
 
     /// Runs `f`, and wakes whom it has granted something.
@@ -72,14 +104,23 @@ impl<S, const N: usize> Lines<S, N> {
     }
 }
 
+/// Wakes whom `grant` chooses, as long as it chooses anyone.
+#[inline]
+pub(crate) fn wake_on(mut woken: Option<StoredWaker>, mut grant: impl FnMut() -> Option<StoredWaker>) {
+    while let Some(waker) = woken {
+        waker.wake();
+        woken = grant();
+    }
+}
+
 /// One future's stay in a line.
-pub(crate) struct Wait<'q, S, const N: usize> {
+pub(crate) struct Wait<'q, S: Guarded, const N: usize> {
     queue: &'q Lines<S, N>,
     line: usize,
     waiter: Waiter,
 }
 
-impl<'q, S, const N: usize> Wait<'q, S, N> {
+impl<'q, S: Guarded, const N: usize> Wait<'q, S, N> {
     crate::sync::const_fn! {
         pub(crate) const fn new(queue: &'q Lines<S, N>, line: usize) -> Self {
             Self { queue, line, waiter: Waiter::new() }
@@ -102,7 +143,7 @@ impl<'q, S, const N: usize> Wait<'q, S, N> {
         this.queue.with(|state, lines| {
             let turned = if waiter.is_idle() {
                 Turned::New
-            } else if waiter.is_granted() {
+            } else if lines[this.line].take_up(waiter) {
                 Turned::Granted
             } else if lines[this.line].is_first(waiter) {
                 Turned::First
@@ -112,7 +153,6 @@ impl<'q, S, const N: usize> Wait<'q, S, N> {
             if let Some(result) = claim(state, lines, turned) {
                 // SAFETY: `Linked`: it is in this line if in any.
                 unsafe { lines[this.line].leave(waiter, &mut waker) };
-                waiter.rest();
                 return Poll::Ready(result);
             }
             if matches!(turned, Turned::Again | Turned::First) {
@@ -125,32 +165,29 @@ impl<'q, S, const N: usize> Wait<'q, S, N> {
         })
     }
 
-    /// Leaves the line, if it is in one or holds a grant. `settle` is told which, and says whom that concerns.
-    ///
-    /// To be called by the owner's `drop`.
+    /// Leaves the line, if it is in one or holds a grant. `settle` is told which, and says whom that concerns: who that
+    /// is, is to be woken by the caller, the owner's `drop`.
     #[inline]
     pub(crate) fn leave(
         self: Pin<&mut Self>,
         settle: impl FnOnce(&mut S, &mut [Line; N], Turned) -> Option<StoredWaker>,
-    ) {
-        if !self.waiter.is_idle() {
-            self.into_ref().leave_now(settle);
-        }
+    ) -> Option<StoredWaker> {
+        if self.waiter.is_idle() { None } else { self.into_ref().leave_now(settle) }
     }
 
     #[cold]
-    fn leave_now(&self, settle: impl FnOnce(&mut S, &mut [Line; N], Turned) -> Option<StoredWaker>) {
+    fn leave_now(
+        &self,
+        settle: impl FnOnce(&mut S, &mut [Line; N], Turned) -> Option<StoredWaker>,
+    ) -> Option<StoredWaker> {
         let mut own = StoredWaker::NONE;
         let woken = self.queue.with(|state, lines| {
-            let turned = if self.waiter.is_granted() { Turned::Granted } else { Turned::Again };
+            let turned = if lines[self.line].take_up(&self.waiter) { Turned::Granted } else { Turned::Again };
             // SAFETY: `Linked`: it is in this line if in any.
             unsafe { lines[self.line].leave(&self.waiter, &mut own) };
-            self.waiter.rest();
             settle(state, lines, turned)
         });
         drop(own);
-        if let Some(waker) = woken {
-            waker.wake();
-        }
+        woken
     }
 }
