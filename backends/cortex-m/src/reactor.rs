@@ -47,7 +47,7 @@ pub struct SysTickReactor<const HZ: u32, const TICK_HZ: u32 = 1_000> {
     _syst: Owned,
 }
 
-struct Owned(#[expect(dead_code, reason = "owned, not used")] SYST);
+struct Owned(SYST);
 
 impl core::fmt::Debug for Owned {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -152,7 +152,6 @@ fn count(cs: &CriticalSection) -> bool {
 /// The exception handler, by the name that cortex-m-rt's vector table refers to.
 // SAFETY: the name belongs to the exception of the peripheral that this crate owns.
 #[unsafe(no_mangle)]
-#[expect(non_snake_case, reason = "the name is the vector table's")]
 extern "C" fn SysTick() {
-    interrupt::free(|cs| count(cs));
+    interrupt::free(count);
 }

@@ -66,7 +66,7 @@ const OVERRUN: u8 = 2;
 static OVERRUNS: AtomicU32 = AtomicU32::new(0);
 
 /// Turns the UART on; `received` and `to_send` are its rings.
-pub fn open<const R: usize, const T: usize>(
+pub(crate) fn open<const R: usize, const T: usize>(
     received: &'static mut Queue<u8, R>,
     to_send: &'static mut Queue<u8, T>,
 ) -> (Rx, Tx) {
@@ -89,9 +89,9 @@ pub fn open<const R: usize, const T: usize>(
 
 /// Bytes were lost on the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lost {
+pub(crate) struct Lost {
     /// How often, since the start.
-    pub times: u32,
+    pub(crate) times: u32,
 }
 
 impl fmt::Display for Lost {
@@ -109,7 +109,7 @@ impl embedded_io_async::Error for Lost {
 }
 
 /// What the line receives. A `read` that is dropped has taken nothing.
-pub struct Rx {
+pub(crate) struct Rx {
     ring: Consumer<'static, u8>,
 }
 
@@ -158,7 +158,7 @@ impl Read for Rx {
 }
 
 /// What the line sends. A `write` that is dropped has sent nothing.
-pub struct Tx {
+pub(crate) struct Tx {
     ring: Producer<'static, u8>,
 }
 
@@ -199,11 +199,11 @@ impl Write for Tx {
 
     async fn flush(&mut self) -> Result<(), Infallible> {
         poll_fn(|cx| {
-            if self.ring.len() == 0 {
+            if self.ring.is_empty() {
                 return Poll::Ready(Ok(()));
             }
             WRITABLE.register(cx.waker());
-            if self.ring.len() == 0 { Poll::Ready(Ok(())) } else { Poll::Pending }
+            if self.ring.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
         })
         .await
     }

@@ -4,7 +4,8 @@
 //! `qemu-system-arm -machine lm3s6965evb`, with `-cpu cortex-m3`, or with `-cpu cortex-m0` when built for thumbv6m.
 #![no_std]
 
-use cortex_m_semihosting::{debug, hprintln};
+use cortex_m_semihosting::nr::GET_CMDLINE;
+use cortex_m_semihosting::{debug, hprintln, syscall1};
 
 /// The rate of the core's clock out of reset.
 pub const HZ: u32 = 12_500_000;
@@ -58,6 +59,15 @@ impl Default for Led {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The program's argument, by semihosting: QEMU's `-semihosting-config enable=on,target=native,arg=ARGUMENT`.
+pub fn argument(buffer: &mut [u8; 32]) -> &str {
+    let mut block = [buffer.as_mut_ptr() as usize, buffer.len()];
+    // SAFETY: SYS_GET_CMDLINE takes the address of a buffer's address and length, and leaves there what it filled in.
+    let status = unsafe { syscall1(GET_CMDLINE, block.as_mut_ptr() as usize) };
+    let length = if status == 0 { block[1].min(buffer.len()) } else { 0 };
+    core::str::from_utf8(&buffer[..length]).unwrap_or("").trim_end_matches('\0')
 }
 
 /// Ends the program, and QEMU with it, successfully or not.

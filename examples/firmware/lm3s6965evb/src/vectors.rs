@@ -8,7 +8,7 @@ macro_rules! vectors {
         /// The interrupts that have a vector here: the first of the part's, in its order.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u16)]
-        #[expect(missing_docs, non_camel_case_types, reason = "the names are the data sheet's")]
+        #[allow(missing_docs, non_camel_case_types, reason = "the names are the data sheet's")]
         pub enum Interrupt {
             $($name),*
         }

@@ -14,8 +14,8 @@ use corio_cortex_m::SysTickReactor;
 use cortex_m::interrupt::{Mutex, free};
 use cortex_m::peripheral::{NVIC, SCB, SYST};
 use cortex_m_rt::entry;
-use firmware_tests::{all_passed, argument, passed};
-use lm3s6965evb::{HZ, Interrupt, Timer, interrupt};
+use firmware_tests::{all_passed, passed};
+use lm3s6965evb::{HZ, Interrupt, Timer, argument, interrupt};
 
 type Clock = SysTickReactor<HZ>;
 type Loop = Runner<Clock>;

@@ -82,7 +82,7 @@ fn main() -> ! {
     measure::init(core.SYST);
     let mutex = Mutex::new(0);
     let mut buffer = [0; 32];
-    match measure::name(&mut buffer) {
+    match lm3s6965evb::argument(&mut buffer) {
         "calib" => measure::calib(),
         "yield2" => run(2, || (), each::<2, _>(|_| yielder("yield2", 32_000, 64_000))),
         "yield32" => run(32, || (), each::<32, _>(|_| yielder("yield32", 2_000, 64_000))),

@@ -41,12 +41,19 @@ async fn blink(board: &Board, period: u64) {
 
 async fn monitor(board: &Board) {
     let mut next = now();
+    #[cfg(feature = "stack")]
+    let mut left = 2;
     loop {
         next += Duration::from_millis(1000);
         sleep_until(next).await;
         measure::show(board.lock().await.1);
         #[cfg(feature = "stack")]
-        measure::report_stack()
+        {
+            left -= 1;
+            if left == 0 {
+                measure::report_stack()
+            }
+        }
     }
 }
 

@@ -112,7 +112,7 @@ fn main() -> ! {
     let spawner: Spawner = executor.spawner();
 
     let mut buffer = [0; 32];
-    match measure::name(&mut buffer) {
+    match lm3s6965evb::argument(&mut buffer) {
         "calib" => measure::calib(),
         "yield2" => yielders(spawner, "yield2", 2, 32_000),
         "yield32" => yielders(spawner, "yield32", 32, 2_000),
@@ -142,7 +142,7 @@ fn main() -> ! {
         }
         other => measure::unknown(other),
     }
-    run(executor, || cortex_m::asm::wfe())
+    run(executor, cortex_m::asm::wfe)
 }
 
 /// # Safety

@@ -47,11 +47,18 @@ async fn blink(board: &'static Board, period: u64) {
 #[embassy_executor::task]
 async fn monitor(board: &'static Board) {
     let mut ticker = Ticker::every(Duration::from_millis(1000));
+    #[cfg(feature = "stack")]
+    let mut left = 2;
     loop {
         ticker.next().await;
         measure::show(board.lock().await.1);
         #[cfg(feature = "stack")]
-        measure::report_stack()
+        {
+            left -= 1;
+            if left == 0 {
+                measure::report_stack()
+            }
+        }
     }
 }
 
