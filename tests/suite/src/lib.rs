@@ -1,0 +1,130 @@
+//! What corio promises, as tests that run on any backend.
+//!
+//! A test is a function over a [`World`], which runs futures on the backend under test. It asserts order and outcome,
+//! never a time that a busy machine could stretch; where time is virtual it asserts that too.
+//!
+//! There are three lists. [`no_heap`] needs neither an allocator nor threads nor unwinding: that is what firmware runs.
+//! `hosted` needs all three (feature `std`), and `simulated` a clock that jumps besides.
+//!
+//! # On a host
+//! Each test becomes one of `cargo test`'s:
+//!
+//! ```ignore
+//! macro_rules! instantiate {
+//!     ($($module:ident { $($test:ident)* })*) => { $(mod $module { $(
+//!         #[test]
+//!         fn $test() {
+//!             corio_suite::run_no_heap(&mut super::Backend, concat!(stringify!($module), "::", stringify!($test)));
+//!         }
+//!     )* })* };
+//! }
+//! corio_suite::no_heap_tests!(instantiate);
+//! ```
+//!
+//! # In firmware
+//! One call runs them all, on one `Runner` or on one each, as the world likes; a failure panics:
+//!
+//! ```ignore
+//! struct Board(Runner<SysTickReactor<12_500_000>>);
+//!
+//! impl World for Board {
+//!     const VIRTUAL: bool = false;
+//!     fn run<F: Future>(&mut self, main: F) -> F::Output {
+//!         self.0.run(main).unwrap_or_else(|_| panic!("main was cancelled"))
+//!     }
+//!     fn elsewhere(call: fn()) {
+//!         // leave `call` where an interrupt handler finds it, and pend that interrupt
+//!     }
+//! }
+//!
+//! corio_suite::no_heap(&mut Board(runner), |name| hprintln!("test {} ... ok", name));
+//! ```
+//!
+//! Static memory: a [`TaskPool`](corio::TaskPool) of ten tasks of 40 words, and some 100 bytes a test. A test leaves no
+//! task and no timer behind, and no test is run twice.
+#![cfg_attr(not(feature = "std"), no_std)]
+
+/// A list of tests, of functions in scope.
+macro_rules! table {
+    ($($module:ident { $($test:ident)* })*) => {
+        &[$($(Test {
+            name: concat!(stringify!($module), "::", stringify!($test)),
+            run: $module::$test::<W>,
+        },)*)*]
+    };
+}
+
+#[macro_use]
+mod list;
+
+mod gate;
+mod harness;
+mod locks;
+mod pool;
+mod queues;
+mod tasks;
+mod timers;
+mod wait;
+
+#[cfg(feature = "std")]
+mod hosted;
+#[cfg(feature = "std")]
+pub use hosted::{Hosted, run_hosted, run_simulated};
+
+use core::future::Future;
+use core::marker::PhantomData;
+
+use gate::{event, getters, joiners, mutex, putters, raw_lock, semaphore};
+
+/// A backend under test.
+pub trait World: 'static {
+    /// The clock stands still while anything is ready, and then jumps to the next deadline.
+    const VIRTUAL: bool;
+
+    /// Runs `main` on a loop of the backend, to its end.
+    fn run<F: Future>(&mut self, main: F) -> F::Output;
+
+    /// Has `call` called once, from another thread or from an interrupt handler: before this returns, or while the loop
+    /// goes on. Where time is virtual: before this returns, for the simulation does not wait for threads.
+    fn elsewhere(call: fn());
+}
+
+/// One test of a list.
+pub struct Test<W> {
+    /// `module::sentence`.
+    pub name: &'static str,
+    /// Runs it; it panics when it fails.
+    pub run: fn(&mut W),
+}
+
+/// Runs all tests that need no heap, in order; `passed` is told the name of each that has passed.
+///
+/// # Panics
+/// When a test fails.
+pub fn no_heap<W: World>(world: &mut W, mut passed: impl FnMut(&'static str)) {
+    for test in NoHeap::<W>::TESTS {
+        (test.run)(world);
+        passed(test.name);
+    }
+}
+
+/// Runs one of the tests that need no heap.
+///
+/// # Panics
+/// When it fails, or there is none of that name.
+pub fn run_no_heap<W: World>(world: &mut W, name: &str) {
+    run_one(NoHeap::<W>::TESTS, world, name);
+}
+
+pub(crate) fn run_one<W>(tests: &[Test<W>], world: &mut W, name: &str) {
+    match tests.iter().find(|test| test.name == name) {
+        Some(test) => (test.run)(world),
+        None => panic!("no test of that name"),
+    }
+}
+
+struct NoHeap<W>(PhantomData<W>);
+
+impl<W: World> NoHeap<W> {
+    const TESTS: &'static [Test<W>] = no_heap_tests!(table);
+}

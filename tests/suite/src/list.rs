@@ -1,0 +1,190 @@
+//! The lists of tests: names only, so that each backend can make of them what it likes.
+
+/// The names of the tests that need no heap, handed to the macro `$then`.
+///
+/// A test that is missing here is dead code, which the compiler says.
+#[macro_export]
+macro_rules! no_heap_tests {
+    ($then:ident) => {
+        $then! {
+            tasks {
+                spawned_tasks_take_their_first_steps_in_order_of_creation
+                spawn_runs_nothing_before_its_caller_waits
+                what_a_task_spawns_takes_its_first_step_behind_all_that_is_ready
+                tasks_that_yield_take_turns
+                tasks_run_in_the_order_in_which_they_were_woken
+                awaiting_gives_what_the_future_returned
+                a_yield_takes_one_turn
+                a_join_takes_one_turn_from_the_end_of_the_task
+                awaiting_a_task_that_has_ended_does_not_wait
+                a_timer_fires_in_one_turn_and_its_sleeper_goes_on_in_the_next
+                cancelled_before_its_first_step_it_never_runs
+                cancelled_while_waiting_it_drops_its_future_one_turn_later
+                cancelled_in_a_yield_it_ends_at_the_step_that_is_queued_already
+                a_cancel_beats_a_wake_that_is_queued_already
+                a_task_that_cancels_itself_ends_where_it_next_waits
+                a_task_that_cancels_itself_and_returns_ends_cancelled
+                dropping_the_handle_cancels
+                detached_it_runs_to_its_end
+                an_output_that_nobody_takes_is_dropped_once
+                the_future_is_dropped_before_its_awaiter_goes_on
+                awaiting_by_reference_leaves_task_and_outcome_where_they_are
+                the_last_who_awaits_is_the_one_to_be_woken
+                is_done_turns_true_at_the_end_and_cancel_answers_false_from_there
+                cancelling_counts_the_requests
+                a_task_that_waits_for_a_cancelled_one_sees_it_and_goes_on
+                cancelling_a_waiter_that_owns_the_task_it_waits_for_cancels_both
+                an_idle_task_is_not_polled_whatever_the_others_do
+                woken_many_times_in_one_turn_it_is_polled_once
+                slots_are_used_again_and_stale_wakers_do_no_harm
+            }
+            timers {
+                sleepers_go_on_in_the_order_of_their_deadlines
+                equal_deadlines_come_in_order_of_registration
+                equal_deadlines_come_in_order_of_registration_also_with_others_in_between
+                equal_deadlines_keep_their_order_when_some_are_dropped
+                a_sleep_that_is_dropped_never_wakes
+                a_sleep_of_zero_is_a_yield
+                deadlines_that_are_past_come_in_their_order_too
+                a_sleeper_is_polled_twice
+                a_sleep_polled_for_another_reason_goes_on_and_its_last_waker_counts
+                a_sleep_counts_from_its_first_poll
+                a_deadline_that_never_comes_keeps_nobody_waiting
+                time_does_not_go_back
+                a_timeout_around_what_is_ready_at_once_never_looks_at_the_clock
+                a_timeout_that_expires_drops_its_future
+                a_timeout_that_expires_has_dropped_its_future_even_where_it_is_kept
+                a_timeout_in_time_gives_the_output_and_holds_no_time
+                the_outer_of_two_timeouts_that_expire_together_reports
+                a_timeout_of_zero_ends_what_waits
+                a_deadline_that_has_fired_decides_though_the_future_became_ready
+                cancelling_a_sleeper_ends_it_at_once
+                due_together_all_wake_in_one_turn
+                what_is_ready_goes_before_what_falls_due
+                one_of_two_sleeps_in_a_race_wins_and_the_other_leaves_nothing
+            }
+            locks {
+                a_mutex_is_one_tasks_across_its_waits
+                a_free_lock_is_taken_without_waiting
+                a_lock_that_is_released_is_had_one_turn_later
+                locks_go_round_in_order_of_arrival
+                a_newcomer_does_not_overtake_who_was_handed_the_lock
+                a_mutex_gives_its_value_to_who_owns_it
+                a_raw_lock_counts_as_free_between_release_and_the_step_of_the_next
+                an_event_lets_all_through_even_if_it_is_cleared_before_they_run
+                an_event_that_is_set_lets_pass_without_waiting_until_it_is_cleared
+                an_event_may_be_waited_for_again_and_again
+                a_semaphore_lets_as_many_in_as_it_has_permits
+                permits_are_counted_through_forget_and_release
+                a_newcomer_does_not_overtake_who_was_given_a_permit
+                all_newcomers_for_whom_there_are_permits_are_told_together
+                a_granted_permit_that_is_dropped_goes_on_with_all_that_are_there
+            }
+            queues {
+                items_leave_in_the_order_of_the_kind
+                a_full_queue_gives_the_item_back
+                what_is_put_is_got_in_order_through_a_queue_of_one
+                getters_are_served_in_order_of_arrival
+                an_item_that_is_put_is_had_one_turn_later
+                a_newcomer_may_take_the_item_and_the_woken_one_waits_again_at_the_end
+                a_waiting_getter_polled_for_another_reason_does_not_overtake_the_woken_one
+                a_waiting_putter_polled_for_another_reason_does_not_overtake_the_woken_one
+                a_put_that_is_dropped_takes_its_item_with_it
+                items_that_are_left_go_with_the_queue
+                join_waits_until_every_item_is_done
+                shut_down_to_drain_it_gives_what_is_in_and_takes_no_more
+                shut_down_it_ends_the_wait_of_all_in_one_turn
+                shut_down_at_once_it_drops_what_is_in_and_counts_it_as_done
+                four_producers_and_two_consumers_lose_nothing
+            }
+            wait {
+                a_cell_wakes_once_and_forgets
+                a_second_waker_takes_the_place_of_the_first
+                a_waker_that_is_taken_out_is_the_one_that_was_registered
+                a_task_waits_in_a_cell_at_the_cost_of_two_polls
+                a_cell_is_woken_from_elsewhere
+                an_event_is_set_from_elsewhere
+                permits_are_released_from_elsewhere
+                items_are_put_from_elsewhere_in_order
+                elsewhere_wakes_while_other_tasks_sleep_and_yield
+            }
+            pool {
+                a_full_pool_gives_the_future_back
+                a_place_is_free_when_its_task_has_ended_and_its_handle_is_gone
+                a_place_is_used_for_futures_of_many_types
+                future_and_output_are_dropped_once
+                a_place_whose_task_was_woken_in_its_last_step_is_free
+            }
+            mutex {
+                idle_waiters_are_never_polled
+                dropped_before_its_first_poll_it_leaves_no_trace
+                dropped_while_waiting_it_leaves_the_line_to_the_others
+                granted_then_dropped_passes_it_on
+                granted_then_dropped_alone_leaves_it_to_the_next
+                polled_for_another_reason_it_keeps_its_place
+                cancelled_then_opened_for_the_next_loses_nothing
+                opened_for_one_then_cancelled_loses_nothing
+            }
+            raw_lock {
+                idle_waiters_are_never_polled
+                dropped_before_its_first_poll_it_leaves_no_trace
+                dropped_while_waiting_it_leaves_the_line_to_the_others
+                granted_then_dropped_passes_it_on
+                granted_then_dropped_alone_leaves_it_to_the_next
+                polled_for_another_reason_it_keeps_its_place
+                cancelled_then_opened_for_the_next_loses_nothing
+                opened_for_one_then_cancelled_loses_nothing
+            }
+            semaphore {
+                idle_waiters_are_never_polled
+                dropped_before_its_first_poll_it_leaves_no_trace
+                dropped_while_waiting_it_leaves_the_line_to_the_others
+                granted_then_dropped_passes_it_on
+                granted_then_dropped_alone_leaves_it_to_the_next
+                polled_for_another_reason_it_keeps_its_place
+                cancelled_then_opened_for_the_next_loses_nothing
+                opened_for_one_then_cancelled_loses_nothing
+            }
+            event {
+                idle_waiters_are_never_polled
+                dropped_before_its_first_poll_it_leaves_no_trace
+                dropped_while_waiting_it_leaves_the_line_to_the_others
+                granted_then_dropped_passes_it_on
+                granted_then_dropped_alone_leaves_it_to_the_next
+                polled_for_another_reason_it_keeps_its_place
+                cancelled_then_opened_for_the_next_loses_nothing
+                opened_for_one_then_cancelled_loses_nothing
+            }
+            getters {
+                idle_waiters_are_never_polled
+                dropped_before_its_first_poll_it_leaves_no_trace
+                dropped_while_waiting_it_leaves_the_line_to_the_others
+                granted_then_dropped_passes_it_on
+                granted_then_dropped_alone_leaves_it_to_the_next
+                polled_for_another_reason_it_keeps_its_place
+                cancelled_then_opened_for_the_next_loses_nothing
+                opened_for_one_then_cancelled_loses_nothing
+            }
+            putters {
+                idle_waiters_are_never_polled
+                dropped_before_its_first_poll_it_leaves_no_trace
+                dropped_while_waiting_it_leaves_the_line_to_the_others
+                granted_then_dropped_passes_it_on
+                granted_then_dropped_alone_leaves_it_to_the_next
+                polled_for_another_reason_it_keeps_its_place
+                cancelled_then_opened_for_the_next_loses_nothing
+                opened_for_one_then_cancelled_loses_nothing
+            }
+            joiners {
+                idle_waiters_are_never_polled
+                dropped_before_its_first_poll_it_leaves_no_trace
+                dropped_while_waiting_it_leaves_the_line_to_the_others
+                granted_then_dropped_passes_it_on
+                granted_then_dropped_alone_leaves_it_to_the_next
+                polled_for_another_reason_it_keeps_its_place
+                cancelled_then_opened_for_the_next_loses_nothing
+                opened_for_one_then_cancelled_loses_nothing
+            }
+        }
+    };
+}

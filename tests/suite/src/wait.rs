@@ -1,0 +1,159 @@
+//! `WaitCell`, and wakes that come from elsewhere: another thread, or an interrupt handler.
+
+use core::future::poll_fn;
+use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use core::task::Poll;
+
+use corio::wait::WaitCell;
+use corio::{Event, Queue, Semaphore, sleep, yield_now};
+
+use crate::World;
+use crate::harness::{Bell, Count, Log, MS, counted, run, spawn, turns};
+
+pub(crate) fn a_cell_wakes_once_and_forgets<W: World>(_: &mut W) {
+    static BELL: Bell = Bell::new();
+    let cell = WaitCell::new();
+    cell.wake();
+    cell.register(&BELL.waker());
+    assert!(!BELL.rang(), "a wake before is not kept: look after registering");
+    assert!(cell.is_registered());
+    cell.wake();
+    assert!(BELL.rang() && !cell.is_registered());
+    cell.wake();
+    assert!(!BELL.rang());
+}
+
+pub(crate) fn a_second_waker_takes_the_place_of_the_first<W: World>(_: &mut W) {
+    static BELLS: [Bell; 2] = [const { Bell::new() }; 2];
+    let cell = WaitCell::new();
+    cell.register(&BELLS[0].waker());
+    cell.register(&BELLS[1].waker());
+    cell.wake();
+    assert!(!BELLS[0].rang() && BELLS[1].rang());
+}
+
+pub(crate) fn a_waker_that_is_taken_out_is_the_one_that_was_registered<W: World>(_: &mut W) {
+    static BELL: Bell = Bell::new();
+    let cell = WaitCell::new();
+    assert!(cell.take().is_none());
+    cell.register(&BELL.waker());
+    let taken = cell.take();
+    assert!(taken.as_ref().is_some_and(|waker| waker.will_wake(&BELL.waker())));
+    cell.wake();
+    assert!(!BELL.rang() && cell.take().is_none());
+    if let Some(waker) = taken {
+        waker.wake();
+    }
+    assert!(BELL.rang());
+}
+
+pub(crate) fn a_task_waits_in_a_cell_at_the_cost_of_two_polls<W: World>(world: &mut W) {
+    static CELL: WaitCell = WaitCell::new();
+    static READY: AtomicBool = AtomicBool::new(false);
+    static POLLS: Count = Count::new();
+    run(world, async {
+        let task = spawn(counted(&POLLS, until(&READY, &CELL)));
+        turns(10).await;
+        sleep(MS).await;
+        assert!(POLLS.get() == 1);
+        READY.store(true, SeqCst);
+        CELL.wake();
+        assert!(task.await.is_ok());
+        assert!(POLLS.get() == 2);
+    });
+}
+
+/// The pattern of a leaf future: look, register, look again.
+async fn until(ready: &'static AtomicBool, cell: &'static WaitCell) {
+    poll_fn(|cx| {
+        if ready.load(SeqCst) {
+            return Poll::Ready(());
+        }
+        cell.register(cx.waker());
+        if ready.load(SeqCst) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await
+}
+
+pub(crate) fn a_cell_is_woken_from_elsewhere<W: World>(world: &mut W) {
+    static CELL: WaitCell = WaitCell::new();
+    static READY: AtomicBool = AtomicBool::new(false);
+    fn ready() {
+        READY.store(true, SeqCst);
+        CELL.wake();
+    }
+    run(world, async {
+        for _ in 0..10 {
+            READY.store(false, SeqCst);
+            let task = spawn(until(&READY, &CELL));
+            yield_now().await;
+            W::elsewhere(ready);
+            assert!(task.await.is_ok());
+        }
+    });
+}
+
+pub(crate) fn an_event_is_set_from_elsewhere<W: World>(world: &mut W) {
+    static EVENT: Event = Event::new();
+    run(world, async {
+        let tasks = [0; 3].map(|_| spawn(EVENT.wait()));
+        yield_now().await;
+        W::elsewhere(|| EVENT.set());
+        for task in tasks {
+            assert!(task.await.is_ok());
+        }
+        assert!(EVENT.is_set());
+    });
+}
+
+pub(crate) fn permits_are_released_from_elsewhere<W: World>(world: &mut W) {
+    static PERMITS: Semaphore = Semaphore::new(0);
+    static POLLS: Count = Count::new();
+    run(world, async {
+        for round in 1..=10 {
+            W::elsewhere(|| PERMITS.release());
+            counted(&POLLS, PERMITS.acquire()).await.forget();
+            assert!(POLLS.get() <= 2 * round, "one poll to wait, one to take");
+        }
+        assert!(PERMITS.available() == 0);
+    });
+}
+
+pub(crate) fn items_are_put_from_elsewhere_in_order<W: World>(world: &mut W) {
+    static QUEUE: Queue<u8, 4> = Queue::new();
+    static NEXT: Count = Count::new();
+    static LOG: Log = Log::new();
+    fn put() {
+        assert!(QUEUE.try_put(b'a' + NEXT.get() as u8).is_ok());
+        NEXT.add();
+    }
+    run(world, async {
+        for _ in 0..8 {
+            W::elsewhere(put);
+            LOG.note(QUEUE.get().await.unwrap_or(b'?'));
+        }
+        LOG.expect("abcdefgh");
+    });
+}
+
+pub(crate) fn elsewhere_wakes_while_other_tasks_sleep_and_yield<W: World>(world: &mut W) {
+    static PERMITS: Semaphore = Semaphore::new(0);
+    run(world, async {
+        let yielder = spawn(async {
+            loop {
+                yield_now().await;
+            }
+        });
+        for _ in 0..4 {
+            W::elsewhere(|| PERMITS.release());
+            PERMITS.acquire().await.forget();
+        }
+        drop(yielder);
+        let sleeper = spawn(sleep(MS * 1000));
+        for _ in 0..4 {
+            W::elsewhere(|| PERMITS.release());
+            PERMITS.acquire().await.forget();
+        }
+        assert!(!sleeper.is_done());
+    });
+}
