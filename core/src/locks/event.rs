@@ -1,5 +1,6 @@
 //! `Event`: a flag that tasks wait for.
 
+use crate::task::StoredWaker;
 use crate::wait::{Guarded, Lines, Turned, Wait};
 use core::fmt;
 use core::future::Future;
@@ -62,7 +63,7 @@ impl Event {
     /// Dropping the future leaves the line; nothing is lost.
     #[inline]
     pub fn wait(&self) -> EventWait<'_> {
-        EventWait { wait: Wait::new(&self.lines, 0) }
+        EventWait { wait: Wait::new(&self.lines) }
     }
 }
 
@@ -83,12 +84,12 @@ pin_project_lite::pin_project! {
     #[must_use = "futures do nothing unless awaited"]
     pub struct EventWait<'a> {
         #[pin]
-        wait: Wait<'a, Flag, 1>,
+        wait: Wait<'a, Flag, 1, 0>,
     }
 
     impl PinnedDrop for EventWait<'_> {
         fn drop(this: Pin<&mut Self>) {
-            let _nobody = this.project().wait.leave(|_, _, _| None);
+            let _nobody = this.project().wait.leave(|_, _, _| StoredWaker::NONE);
         }
     }
 }

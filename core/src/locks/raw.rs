@@ -70,7 +70,7 @@ impl RawLock {
     /// Dropping the future leaves the line. A lock already handed to it goes to the next waiter.
     #[inline]
     pub fn acquire(&self) -> Acquire<'_> {
-        Acquire { wait: Wait::new(&self.lines, 0) }
+        Acquire { wait: Wait::new(&self.lines), lock: self }
     }
 
     /// Takes the lock if it is free and nobody waits for it.
@@ -93,7 +93,7 @@ impl RawLock {
     pub fn release(&self) -> Result<(), NotLocked> {
         self.lines.with_wake(|hold, lines| {
             if *hold != Hold::Held {
-                return (Err(NotLocked), None);
+                return (Err(NotLocked), StoredWaker::NONE);
             }
             (Ok(()), hand_on(hold, lines))
         })
@@ -113,9 +113,9 @@ fn is_for_newcomers(hold: &Hold, lines: &[Line; 1]) -> bool {
 
 /// The lock is free: the first in line gets it.
 #[inline]
-fn hand_on(hold: &mut Hold, lines: &mut [Line; 1]) -> Option<StoredWaker> {
+fn hand_on(hold: &mut Hold, lines: &mut [Line; 1]) -> StoredWaker {
     let first = lines[0].grant_first();
-    *hold = if first.is_some() { Hold::Handed } else { Hold::Free };
+    *hold = if first.is_none() { Hold::Free } else { Hold::Handed };
     first
 }
 
@@ -136,18 +136,17 @@ pin_project_lite::pin_project! {
     #[must_use = "futures do nothing unless awaited"]
     pub struct Acquire<'a> {
         #[pin]
-        wait: Wait<'a, Hold, 1>,
+        wait: Wait<'a, Hold, 1, 0>,
+        lock: &'a RawLock,
     }
 
     impl PinnedDrop for Acquire<'_> {
         fn drop(this: Pin<&mut Self>) {
             let woken = this.project().wait.leave(|hold, lines, turned| match (turned, *hold) {
                 (Turned::Granted, _) | (_, Hold::Free) => hand_on(hold, lines),
-                _ => None,
+                _ => StoredWaker::NONE,
             });
-            if let Some(waker) = woken {
-                waker.wake();
-            }
+            woken.wake();
         }
     }
 }
@@ -157,7 +156,11 @@ impl Future for Acquire<'_> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.project().wait.poll(cx, |hold, lines, turned| {
+        let this = self.project();
+        if this.wait.is_idle() && this.lock.try_acquire() {
+            return Poll::Ready(());
+        }
+        this.wait.poll(cx, |hold, lines, turned| {
             let mine = match turned {
                 Turned::Granted => true,
                 Turned::New => is_for_newcomers(hold, lines),

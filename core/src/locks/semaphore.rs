@@ -4,7 +4,7 @@
 //! Invariant `Counted`: permits + grants + live `Permit`s == permits put in.
 
 use crate::task::StoredWaker;
-use crate::wait::{Guarded, Line, Lines, Turned, Wait, wake_on};
+use crate::wait::{Guarded, Line, Lines, Turned, Wait};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -50,7 +50,7 @@ impl Semaphore {
     /// Dropping the future leaves the line. A permit already granted to it goes to the next waiter.
     #[inline]
     pub fn acquire(&self) -> AcquirePermit<'_> {
-        AcquirePermit { wait: Wait::new(&self.lines, 0), semaphore: self }
+        AcquirePermit { wait: Wait::new(&self.lines), semaphore: self }
     }
 
     /// Takes one permit if there is one and nobody waits.
@@ -92,13 +92,15 @@ fn is_for_newcomers(count: &Count, lines: &[Line; 1]) -> bool {
 
 /// Gives a permit to the next waiter, if there is a permit and a waiter.
 #[inline]
-fn grant(count: &mut Count, lines: &mut [Line; 1]) -> Option<StoredWaker> {
+fn grant(count: &mut Count, lines: &mut [Line; 1]) -> StoredWaker {
     if count.permits == 0 {
-        return None;
+        return StoredWaker::NONE;
     }
-    let waker = lines[0].grant_next()?;
-    count.permits -= 1;
-    Some(waker)
+    let waker = lines[0].grant_next();
+    if !waker.is_none() {
+        count.permits -= 1;
+    }
+    waker
 }
 
 impl fmt::Debug for Semaphore {
@@ -137,20 +139,24 @@ pin_project_lite::pin_project! {
     #[must_use = "futures do nothing unless awaited"]
     pub struct AcquirePermit<'a> {
         #[pin]
-        wait: Wait<'a, Count, 1>,
+        wait: Wait<'a, Count, 1, 0>,
         semaphore: &'a Semaphore,
     }
 
     impl PinnedDrop for AcquirePermit<'_> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
+            if this.wait.is_idle() {
+                return;
+            }
             let woken = this.wait.leave(|count, lines, turned| {
                 if turned == Turned::Granted {
                     count.permits = count.permits.saturating_add(1);
                 }
                 grant(count, lines)
             });
-            wake_on(woken, || this.semaphore.lines.with(grant));
+            woken.wake();
+            this.semaphore.lines.wake_on(grant);
         }
     }
 }
@@ -162,6 +168,11 @@ impl<'a> Future for AcquirePermit<'a> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Permit<'a>> {
         let this = self.project();
         let semaphore: &'a Semaphore = this.semaphore;
+        if this.wait.is_idle()
+            && let Some(permit) = semaphore.try_acquire()
+        {
+            return Poll::Ready(permit);
+        }
         let claimed = this.wait.poll(cx, |count, lines, turned| {
             let pass_on = match turned {
                 Turned::Granted => true,
@@ -178,7 +189,7 @@ impl<'a> Future for AcquirePermit<'a> {
             let permit = Permit { semaphore };
             if pass_on {
                 // Whoever came while a grant was out stands in line even if more permits are there: they are told now.
-                wake_on(semaphore.lines.with(grant), || semaphore.lines.with(grant));
+                semaphore.lines.wake_on(grant);
             }
             permit
         })

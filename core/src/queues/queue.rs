@@ -180,7 +180,7 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     /// When the queue was shut down; the item comes back.
     #[inline]
     pub fn put(&self, item: T) -> Put<'_, T, S> {
-        Put { wait: Wait::new(&self.lines, PUTTERS), queue: self, item: Some(item) }
+        Put { wait: Wait::new(&self.lines), queue: self, item: Some(item) }
     }
 
     /// Takes the next item, waiting for one if the queue is empty.
@@ -192,7 +192,7 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     /// When the queue was shut down and is empty.
     #[inline]
     pub fn get(&self) -> Get<'_, T, S> {
-        Get { wait: Wait::new(&self.lines, GETTERS), queue: self }
+        Get { wait: Wait::new(&self.lines), queue: self }
     }
 
     /// Puts `item` in if there is room now. asyncio: `put_nowait`.
@@ -203,7 +203,7 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
         self.lines.with_wake(|state, lines| match state.put(item, lines) {
             Ok(woken) => (Ok(()), woken),
-            Err(error) => (Err(error), None),
+            Err(error) => (Err(error), StoredWaker::NONE),
         })
     }
 
@@ -215,7 +215,7 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     pub fn try_get(&self) -> Result<T, TryGetError> {
         self.lines.with_wake(|state, lines| match state.get(lines) {
             Some((item, woken)) => (Ok(item), woken),
-            None => (Err(if state.shut { TryGetError::ShutDown } else { TryGetError::Empty }), None),
+            None => (Err(if state.shut { TryGetError::ShutDown } else { TryGetError::Empty }), StoredWaker::NONE),
         })
     }
 
@@ -240,7 +240,7 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     /// Dropping the future loses nothing.
     #[inline]
     pub fn join(&self) -> Join<'_, T, S> {
-        Join { wait: Wait::new(&self.lines, JOINERS), _item: PhantomData }
+        Join { wait: Wait::new(&self.lines), _item: PhantomData }
     }
 
     /// Ends the queue: puts fail from now on, and gets once it is empty. All who wait are woken to find out.
@@ -270,7 +270,9 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     /// Wakes the next in `line` if there is something for them.
     #[cold]
     fn tell(&self, line: usize, there_is: impl FnOnce(&S) -> bool) {
-        self.lines.with_wake(|state, lines| ((), if there_is(&state.items) { lines[line].grant_next() } else { None }));
+        self.lines.with_wake(|state, lines| {
+            ((), if there_is(&state.items) { lines[line].grant_next() } else { StoredWaker::NONE })
+        });
     }
 
     /// How many items are in. asyncio: `qsize`.
@@ -301,7 +303,7 @@ impl<T, S: Store<T>> QueueOf<T, S> {
 
 impl<S> State<S> {
     #[inline]
-    fn put<T>(&mut self, item: T, lines: &mut [Line; 3]) -> Result<Option<StoredWaker>, TryPutError<T>>
+    fn put<T>(&mut self, item: T, lines: &mut [Line; 3]) -> Result<StoredWaker, TryPutError<T>>
     where
         S: Store<T>,
     {
@@ -317,7 +319,7 @@ impl<S> State<S> {
     }
 
     #[inline]
-    fn get<T>(&mut self, lines: &mut [Line; 3]) -> Option<(T, Option<StoredWaker>)>
+    fn get<T>(&mut self, lines: &mut [Line; 3]) -> Option<(T, StoredWaker)>
     where
         S: Store<T>,
     {
@@ -332,28 +334,22 @@ impl<T, S: Store<T>> fmt::Debug for QueueOf<T, S> {
     }
 }
 
-#[inline]
-fn wake(woken: Option<StoredWaker>) {
-    if let Some(waker) = woken {
-        waker.wake();
-    }
-}
-
 pin_project_lite::pin_project! {
     /// A pending [`QueueOf::put`].
     #[must_use = "futures do nothing unless awaited"]
     pub struct Put<'a, T, S> where S: Store<T> {
         #[pin]
-        wait: Wait<'a, State<S>, 3>,
+        wait: Wait<'a, State<S>, 3, PUTTERS>,
         queue: &'a QueueOf<T, S>,
         item: Option<T>,
     }
 
     impl<T, S> PinnedDrop for Put<'_, T, S> where S: Store<T> {
         fn drop(this: Pin<&mut Self>) {
-            wake(this.project().wait.leave(|state, lines, turned| {
-                if turned == Turned::Granted && !state.items.is_full() { lines[PUTTERS].grant_next() } else { None }
-            }));
+            let woken = this.project().wait.leave(|state, lines, turned| {
+                if turned == Turned::Granted && !state.items.is_full() { lines[PUTTERS].grant_next() } else { StoredWaker::NONE }
+            });
+            woken.wake();
         }
     }
 }
@@ -368,6 +364,13 @@ impl<T, S: Store<T>> Future for Put<'_, T, S> {
         let this = self.project();
         let place = this.item;
         let queue: &QueueOf<T, S> = this.queue;
+        if this.wait.is_idle() {
+            match queue.try_put(place.take().expect("put() was polled after it was ready")) {
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err(TryPutError::ShutDown(item)) => return Poll::Ready(Err(PutError::ShutDown(item))),
+                Err(TryPutError::Full(item)) => *place = Some(item),
+            }
+        }
         let put = this.wait.poll(cx, |state, lines, turned| {
             // Still in line: room that is there is for those before, or for whoever was told of it.
             if turned == Turned::Again || turned == Turned::First && lines[PUTTERS].has_granted() {
@@ -384,7 +387,7 @@ impl<T, S: Store<T>> Future for Put<'_, T, S> {
         });
         put.map(|put| {
             put.map(|(woken, untold)| {
-                wake(woken);
+                woken.wake();
                 if untold {
                     // Nobody was told of the room that is there: the next in line is to know of what is left.
                     queue.tell(PUTTERS, |items| !items.is_full());
@@ -405,15 +408,16 @@ pin_project_lite::pin_project! {
     #[must_use = "futures do nothing unless awaited"]
     pub struct Get<'a, T, S> where S: Store<T> {
         #[pin]
-        wait: Wait<'a, State<S>, 3>,
+        wait: Wait<'a, State<S>, 3, GETTERS>,
         queue: &'a QueueOf<T, S>,
     }
 
     impl<T, S> PinnedDrop for Get<'_, T, S> where S: Store<T> {
         fn drop(this: Pin<&mut Self>) {
-            wake(this.project().wait.leave(|state, lines, turned| {
-                if turned == Turned::Granted && !state.items.is_empty() { lines[GETTERS].grant_next() } else { None }
-            }));
+            let woken = this.project().wait.leave(|state, lines, turned| {
+                if turned == Turned::Granted && !state.items.is_empty() { lines[GETTERS].grant_next() } else { StoredWaker::NONE }
+            });
+            woken.wake();
         }
     }
 }
@@ -425,6 +429,13 @@ impl<T, S: Store<T>> Future for Get<'_, T, S> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let queue: &QueueOf<T, S> = this.queue;
+        if this.wait.is_idle() {
+            match queue.try_get() {
+                Ok(item) => return Poll::Ready(Ok(item)),
+                Err(TryGetError::ShutDown) => return Poll::Ready(Err(ShutDown)),
+                Err(TryGetError::Empty) => {}
+            }
+        }
         let got = this.wait.poll(cx, |state, lines, turned| {
             // Still in line: an item that is there is for those before, or for whoever was told of it.
             if turned == Turned::Again || turned == Turned::First && lines[GETTERS].has_granted() {
@@ -437,7 +448,7 @@ impl<T, S: Store<T>> Future for Get<'_, T, S> {
         });
         let Poll::Ready(got) = got else { return Poll::Pending };
         Poll::Ready(got.map(|(item, woken, untold)| {
-            wake(woken);
+            woken.wake();
             if untold {
                 // Nobody was told of the items that are there: the next in line is to know of what is left.
                 queue.tell(GETTERS, |items| !items.is_empty());
@@ -458,13 +469,13 @@ pin_project_lite::pin_project! {
     #[must_use = "futures do nothing unless awaited"]
     pub struct Join<'a, T, S> where S: Store<T> {
         #[pin]
-        wait: Wait<'a, State<S>, 3>,
+        wait: Wait<'a, State<S>, 3, JOINERS>,
         _item: PhantomData<fn() -> T>,
     }
 
     impl<T, S> PinnedDrop for Join<'_, T, S> where S: Store<T> {
         fn drop(this: Pin<&mut Self>) {
-            wake(this.project().wait.leave(|_, _, _| None));
+            let _nobody = this.project().wait.leave(|_, _, _| StoredWaker::NONE);
         }
     }
 }

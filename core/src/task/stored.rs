@@ -32,6 +32,11 @@ mod flavour {
             }
         }
 
+        #[inline]
+        pub(crate) fn is_none(&self) -> bool {
+            self.0 == 0
+        }
+
         #[cold]
         fn foreign(waker: Waker) -> Self {
             Self(Box::into_raw(Box::new(waker)).expose_provenance() | FOREIGN)

@@ -183,33 +183,33 @@ impl Line {
         }
     }
 
-    /// Grants the first, unless its task is about to drop it: then nobody, for the drop passes the matter on.
+    /// Grants the first, unless its task is about to drop it: then nobody, for the drop passes the matter on. (Nobody is a waker
+    /// that does nothing, here and below.)
     #[inline]
-    pub(crate) fn grant_first(&mut self) -> Option<StoredWaker> {
+    pub(crate) fn grant_first(&mut self) -> StoredWaker {
         // SAFETY: `Linked`.
         unsafe {
-            let first = self.first.as_ref()?;
-            if (*first.waker.get()).is_leaving() {
-                return None;
+            match self.first.as_ref() {
+                Some(first) if !(*first.waker.get()).is_leaving() => self.grant(first),
+                _ => StoredWaker::NONE,
             }
-            Some(self.grant(first))
         }
     }
 
     /// Grants the first whose task is not about to drop it.
     #[inline]
-    pub(crate) fn grant_next(&mut self) -> Option<StoredWaker> {
+    pub(crate) fn grant_next(&mut self) -> StoredWaker {
         let mut next = self.first;
         // SAFETY: `Linked`.
         unsafe {
             while let Some(waiter) = next.as_ref() {
                 if !(*waiter.waker.get()).is_leaving() {
-                    return Some(self.grant(waiter));
+                    return self.grant(waiter);
                 }
                 next = waiter.next.get();
             }
         }
-        None
+        StoredWaker::NONE
     }
 
     /// True when none is here to stay: all are about to be dropped by their tasks.
@@ -235,13 +235,15 @@ impl Line {
     }
 
     /// Grants the first, if it was in line when `begin_grant_all` returned `epoch`.
-    pub(crate) fn grant_older(&mut self, epoch: u16) -> Option<StoredWaker> {
+    pub(crate) fn grant_older(&mut self, epoch: u16) -> StoredWaker {
         // SAFETY: `Linked`.
         unsafe {
-            let first = self.first.as_ref()?;
-            // Wrapping: right as long as a waiter does not stand through 2^15 rounds, which it cannot: each takes
-            // along all who are there.
-            if (first.epoch.get().wrapping_sub(epoch) as i16) < 0 { Some(self.grant(first)) } else { None }
+            match self.first.as_ref() {
+                // Wrapping: right as long as a waiter does not stand through 2^15 rounds, which it cannot: each takes
+                // along all who are there.
+                Some(first) if (first.epoch.get().wrapping_sub(epoch) as i16) < 0 => self.grant(first),
+                _ => StoredWaker::NONE,
+            }
         }
     }
 }

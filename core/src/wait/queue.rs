@@ -80,55 +80,60 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
 
     /// Runs `f`, and wakes whom it has granted something.
     #[inline]
-    pub(crate) fn with_wake<R>(&self, f: impl FnOnce(&mut S, &mut [Line; N]) -> (R, Option<StoredWaker>)) -> R {
+    pub(crate) fn with_wake<R>(&self, f: impl FnOnce(&mut S, &mut [Line; N]) -> (R, StoredWaker)) -> R {
         let (result, woken) = self.with(f);
-        if let Some(waker) = woken {
-            waker.wake();
-        }
+        woken.wake();
         result
     }
 
     /// Grants and wakes all who stand in `line` now, in order.
     pub(crate) fn wake_all(&self, line: usize) {
         let mut epoch = None;
-        while let Some(waker) = self.with(|_, lines| {
+        self.wake_on(|_, lines| {
             let line = &mut lines[line];
             if line.is_empty() {
-                return None;
+                return StoredWaker::NONE;
             }
             let epoch = *epoch.get_or_insert_with(|| line.begin_grant_all());
             line.grant_older(epoch)
-        }) {
-            waker.wake();
-        }
+        });
     }
-}
 
-/// Wakes whom `grant` chooses, as long as it chooses anyone.
-#[inline]
-pub(crate) fn wake_on(mut woken: Option<StoredWaker>, mut grant: impl FnMut() -> Option<StoredWaker>) {
-    while let Some(waker) = woken {
-        waker.wake();
-        woken = grant();
+    /// Wakes whom `grant` chooses, as long as it chooses anyone. The lock is free in between.
+    pub(crate) fn wake_on(&self, mut grant: impl FnMut(&mut S, &mut [Line; N]) -> StoredWaker) {
+        loop {
+            let woken = self.with(&mut grant);
+            if woken.is_none() {
+                return;
+            }
+            woken.wake();
+        }
     }
 }
 
 /// One future's stay in a line.
-pub(crate) struct Wait<'q, S: Guarded, const N: usize> {
+pub(crate) struct Wait<'q, S: Guarded, const N: usize, const LINE: usize> {
     queue: &'q Lines<S, N>,
-    line: usize,
     waiter: Waiter,
 }
 
-impl<'q, S: Guarded, const N: usize> Wait<'q, S, N> {
+impl<'q, S: Guarded, const N: usize, const LINE: usize> Wait<'q, S, N, LINE> {
     crate::sync::const_fn! {
-        pub(crate) const fn new(queue: &'q Lines<S, N>, line: usize) -> Self {
-            Self { queue, line, waiter: Waiter::new() }
+        pub(crate) const fn new(queue: &'q Lines<S, N>) -> Self {
+            Self { queue, waiter: Waiter::new() }
         }
+    }
+
+    /// True unless it is in line or holds a grant: then whatever is free for newcomers is free for it.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.waiter.is_idle()
     }
 
     /// Looks at the state: `claim` takes what it wants of it, or answers none, and then the waiter stands in line: where
     /// it stood if it still does, else at the end.
+    ///
+    /// This is the long way. A future whose waiter is idle tries the short one first, as a newcomer without a place in line.
     #[inline]
     pub(crate) fn poll<R>(
         self: Pin<&mut Self>,
@@ -143,23 +148,23 @@ impl<'q, S: Guarded, const N: usize> Wait<'q, S, N> {
         this.queue.with(|state, lines| {
             let turned = if waiter.is_idle() {
                 Turned::New
-            } else if lines[this.line].take_up(waiter) {
+            } else if lines[LINE].take_up(waiter) {
                 Turned::Granted
-            } else if lines[this.line].is_first(waiter) {
+            } else if lines[LINE].is_first(waiter) {
                 Turned::First
             } else {
                 Turned::Again
             };
             if let Some(result) = claim(state, lines, turned) {
                 // SAFETY: `Linked`: it is in this line if in any.
-                unsafe { lines[this.line].leave(waiter, &mut waker) };
+                unsafe { lines[LINE].leave(waiter, &mut waker) };
                 return Poll::Ready(result);
             }
             if matches!(turned, Turned::Again | Turned::First) {
-                lines[this.line].set_waker(waiter, &mut waker);
+                lines[LINE].set_waker(waiter, &mut waker);
             } else {
                 // SAFETY: `Linked`: it is pinned, in no line, and leaves in `leave`, which its owner's drop calls.
-                unsafe { lines[this.line].join(waiter, &mut waker) };
+                unsafe { lines[LINE].join(waiter, &mut waker) };
             }
             Poll::Pending
         })
@@ -170,21 +175,18 @@ impl<'q, S: Guarded, const N: usize> Wait<'q, S, N> {
     #[inline]
     pub(crate) fn leave(
         self: Pin<&mut Self>,
-        settle: impl FnOnce(&mut S, &mut [Line; N], Turned) -> Option<StoredWaker>,
-    ) -> Option<StoredWaker> {
-        if self.waiter.is_idle() { None } else { self.into_ref().leave_now(settle) }
+        settle: impl FnOnce(&mut S, &mut [Line; N], Turned) -> StoredWaker,
+    ) -> StoredWaker {
+        if self.waiter.is_idle() { StoredWaker::NONE } else { self.into_ref().leave_now(settle) }
     }
 
     #[cold]
-    fn leave_now(
-        &self,
-        settle: impl FnOnce(&mut S, &mut [Line; N], Turned) -> Option<StoredWaker>,
-    ) -> Option<StoredWaker> {
+    fn leave_now(&self, settle: impl FnOnce(&mut S, &mut [Line; N], Turned) -> StoredWaker) -> StoredWaker {
         let mut own = StoredWaker::NONE;
         let woken = self.queue.with(|state, lines| {
-            let turned = if lines[self.line].take_up(&self.waiter) { Turned::Granted } else { Turned::Again };
+            let turned = if lines[LINE].take_up(&self.waiter) { Turned::Granted } else { Turned::Again };
             // SAFETY: `Linked`: it is in this line if in any.
-            unsafe { lines[self.line].leave(&self.waiter, &mut own) };
+            unsafe { lines[LINE].leave(&self.waiter, &mut own) };
             settle(state, lines, turned)
         });
         drop(own);
