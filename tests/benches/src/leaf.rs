@@ -9,6 +9,7 @@ use std::sync::atomic::{
 };
 use std::task::Poll;
 use std::thread::{self, JoinHandle, Thread};
+use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
 
@@ -73,13 +74,16 @@ struct Shared {
 }
 
 impl Bell {
-    /// Starts the thread, which will ring `times` times, each after the acknowledgement of the one before.
-    pub fn new(times: u64) -> (Self, JoinHandle<()>) {
+    /// Starts the thread, which will ring `times` times, each a `pause` after the acknowledgement of the one before.
+    pub fn new(times: u64, pause: Duration) -> (Self, JoinHandle<()>) {
         let shared =
             Arc::new(Shared { rung: AtomicU64::new(0), acknowledged: AtomicU64::new(0), waker: AtomicWaker::new() });
         let there = shared.clone();
         let thread = thread::spawn(move || {
             for ring in 1..=times {
+                if !pause.is_zero() {
+                    thread::sleep(pause);
+                }
                 there.rung.store(ring, SeqCst);
                 there.waker.wake();
                 while there.acknowledged.load(SeqCst) < ring {

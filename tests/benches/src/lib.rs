@@ -22,12 +22,15 @@
 //! | `far-sleep` | sleeps | a sleep of an hour: created, polled once, dropped |
 //! | `sleeps` | sleeps | one task each, their deadlines spread evenly over a second |
 //! | `wake-remote` | round trips | a thread wakes a task, which unparks the thread |
+//! | `wake-parked` | round trips | the same, each after a pause in which the loop has gone to sleep |
 //! | `echo-C-B` | (see `load`) | B bytes to the server and back, on C connections |
 
 mod echo;
 mod job;
 mod lateness;
 mod leaf;
+
+use std::time::Duration;
 
 pub use echo::{Echo, buffer_size, report_port};
 pub use job::{Clocks, Job};
@@ -37,4 +40,6 @@ pub use leaf::{Bell, Turns, poll_once, self_wake};
 /// How many messages a bounded queue of the tests holds.
 pub const QUEUE: usize = 16;
 /// The delay of a far sleep.
-pub const FAR: std::time::Duration = std::time::Duration::from_secs(3600);
+pub const FAR: Duration = Duration::from_secs(3600);
+/// Long enough for any loop to go to sleep in, even inside valgrind.
+pub const PAUSE: Duration = Duration::from_millis(2);

@@ -11,7 +11,7 @@ use std::cell::Cell;
 use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use corio_benches::*;
 use local_sync::mpsc::bounded;
@@ -49,7 +49,8 @@ fn main() {
         "mutex-8" => block_on(runtime, mutex_8(n)),
         "far-sleep" => block_on(runtime, far_sleep(n)),
         "sleeps" => block_on(runtime, sleeps(n)),
-        "wake-remote" if cfg!(feature = "monoio-remote") => block_on(runtime, wake_remote(n)),
+        "wake-remote" if cfg!(feature = "monoio-remote") => block_on(runtime, wake_remote(n, Duration::ZERO)),
+        "wake-parked" if cfg!(feature = "monoio-remote") => block_on(runtime, wake_remote(n, PAUSE)),
         _ => job.unknown(),
     });
 }
@@ -193,9 +194,9 @@ async fn sleeps(n: u64) {
     lateness.report();
 }
 
-async fn wake_remote(n: u64) {
+async fn wake_remote(n: u64, pause: Duration) {
     let task = spawn(async move {
-        let (mut bell, thread) = Bell::new(n);
+        let (mut bell, thread) = Bell::new(n, pause);
         for _ in 0..n {
             bell.answer().await;
         }

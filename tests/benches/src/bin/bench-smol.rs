@@ -6,7 +6,7 @@ use std::future::Future;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_executor::{LocalExecutor, Task};
 use async_io::{Async, Timer};
@@ -48,7 +48,8 @@ fn main() {
         "mutex-8" => block_on(mutex_8(n)),
         "far-sleep" => block_on(far_sleep(n)),
         "sleeps" => block_on(sleeps(n)),
-        "wake-remote" => block_on(wake_remote(n)),
+        "wake-remote" => block_on(wake_remote(n, Duration::ZERO)),
+        "wake-parked" => block_on(wake_remote(n, PAUSE)),
         _ => job.unknown(),
     });
 }
@@ -204,9 +205,9 @@ async fn sleeps(n: u64) {
     lateness.report();
 }
 
-async fn wake_remote(n: u64) {
+async fn wake_remote(n: u64, pause: Duration) {
     let task = spawn(async move {
-        let (mut bell, thread) = Bell::new(n);
+        let (mut bell, thread) = Bell::new(n, pause);
         for _ in 0..n {
             bell.answer().await;
         }

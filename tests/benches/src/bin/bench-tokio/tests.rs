@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use corio_benches::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -35,7 +35,8 @@ pub(crate) fn run(job: Job) {
         "mutex-8" => block_on(&runtime, mutex_8(n)),
         "far-sleep" => block_on(&runtime, far_sleep(n)),
         "sleeps" => block_on(&runtime, sleeps(n)),
-        "wake-remote" => block_on(&runtime, wake_remote(n)),
+        "wake-remote" => block_on(&runtime, wake_remote(n, Duration::ZERO)),
+        "wake-parked" => block_on(&runtime, wake_remote(n, PAUSE)),
         _ => job.unknown(),
     });
 }
@@ -190,9 +191,9 @@ async fn sleeps(n: u64) {
     lateness.report();
 }
 
-async fn wake_remote(n: u64) {
+async fn wake_remote(n: u64, pause: Duration) {
     let task = spawn(async move {
-        let (mut bell, thread) = Bell::new(n);
+        let (mut bell, thread) = Bell::new(n, pause);
         for _ in 0..n {
             bell.answer().await;
         }

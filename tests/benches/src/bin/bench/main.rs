@@ -54,8 +54,10 @@ impl Options {
     }
 
     fn wants(&self, test: &str, runtime: &str) -> bool {
-        (self.only.is_empty() || self.only.iter().any(|only| test.starts_with(only)))
-            && (self.runtimes.is_empty() || self.runtimes.iter().any(|name| name == runtime))
+        // The second tokio is for completeness; a quick run has it when it is named.
+        let named = self.runtimes.iter().any(|name| name == runtime);
+        let by_default = self.runtimes.is_empty() && !(self.quick && runtime == "tokio-local");
+        (self.only.is_empty() || self.only.iter().any(|only| test.starts_with(only))) && (named || by_default)
     }
 }
 

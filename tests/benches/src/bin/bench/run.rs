@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 
 use crate::Options;
 use crate::plan::{self, ECHOES, Echo, RUNTIMES, TESTS, Test};
@@ -30,11 +31,23 @@ pub(crate) struct Measured {
 
 impl Measured {
     pub(crate) fn median(&self) -> f64 {
-        let mut values = self.values.clone();
-        values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
+        median(self.values.clone())
     }
+
+    /// How many times `base`: the median over pairs of runs that followed each other, where they can be paired.
+    fn ratio(&self, base: &Self) -> f64 {
+        if self.values.len() == base.values.len() {
+            median(self.values.iter().zip(&base.values).map(|(value, base)| value / base).collect())
+        } else {
+            self.median() / base.median()
+        }
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
 }
 
 /// All that was measured.
@@ -49,8 +62,18 @@ impl Results {
         }
     }
 
+    fn find(&self, test: &str, runtime: &str, metric: &str) -> Option<&Measured> {
+        self.0.iter().find(|m| m.test == test && m.runtime == runtime && m.metric == metric)
+    }
+
     pub(crate) fn get(&self, test: &str, runtime: &str, metric: &str) -> Option<f64> {
-        self.0.iter().find(|m| m.test == test && m.runtime == runtime && m.metric == metric).map(Measured::median)
+        self.find(test, runtime, metric).map(Measured::median)
+    }
+
+    /// How many times what `base` takes.
+    pub(crate) fn ratio(&self, test: &str, runtime: &str, base: &str, metric: &str) -> Option<f64> {
+        let ratio = self.find(test, runtime, metric)?.ratio(self.find(test, base, metric)?);
+        ratio.is_finite().then_some(ratio)
     }
 }
 
@@ -89,7 +112,7 @@ pub(crate) fn all(options: &Options, programs: &Programs) -> (Results, Vec<Strin
         failures: Vec::new(),
         valgrind: works("valgrind", &["--version"]),
         system_calls,
-        last_cpu: std::thread::available_parallelism().map_or(0, |n| n.get() - 1),
+        last_cpu: thread::available_parallelism().map_or(0, |n| n.get() - 1),
         quick: options.quick,
     };
     let rounds = plan::rounds(options.quick);
@@ -110,7 +133,7 @@ pub(crate) fn all(options: &Options, programs: &Programs) -> (Results, Vec<Strin
     let mut on = runtimes("sleeps");
     on.retain(|runtime| plan::has_io(runtime) && *runtime != "rawmio");
     progress("sleeps", &on);
-    for _ in 0..rounds.min(3) {
+    for _ in 0..if run.quick { 1 } else { 3 } {
         on.iter().for_each(|runtime| run.sleeps(runtime));
     }
 
@@ -128,17 +151,19 @@ pub(crate) fn all(options: &Options, programs: &Programs) -> (Results, Vec<Strin
             let order: Vec<_> = if round % 2 == 0 { on.clone() } else { on.iter().rev().copied().collect() };
             order.iter().for_each(|runtime| run.echo_timed(echo, runtime));
         }
-        for _ in 0..rounds.min(3) {
+        for _ in 0..if run.quick { 1 } else { 3 } {
             on.iter().for_each(|runtime| run.echo_system_calls(echo, runtime));
         }
-        on.iter().for_each(|runtime| run.echo_instructions(echo, runtime));
+        if !run.quick || echo.bytes == 64 {
+            on.iter().for_each(|runtime| run.echo_instructions(echo, runtime));
+        }
     }
     (run.results, run.failures)
 }
 
 impl Run<'_> {
     fn program(&self, test: &str, runtime: &str) -> PathBuf {
-        let remote = runtime == "monoio" && test == "wake-remote";
+        let remote = runtime == "monoio" && test.starts_with("wake-");
         let folder = if remote { &self.programs.remote } else { &self.programs.folder };
         folder.join(format!("bench-{runtime}"))
     }
@@ -152,6 +177,9 @@ impl Run<'_> {
     }
 
     fn timed(&mut self, test: &Test, runtime: &'static str) {
+        if test.timed == 0 {
+            return;
+        }
         let n = if self.quick { test.timed / 4 } else { test.timed };
         let program = self.program(test.name, runtime);
         // A wake from another thread comes from another processor; all else keeps to one.
@@ -165,9 +193,18 @@ impl Run<'_> {
     fn counted(&mut self, test: &Test, runtime: &'static str) {
         let program = self.program(test.name, runtime);
         let (short, long) = test.counted;
+        if short == long {
+            return;
+        }
         if self.valgrind {
-            let count = |n| instructions(&mut pinned("0", &callgrind(), &program, test.name, n));
-            let value = difference(count(short), count(long));
+            // A count is not disturbed by company, so the two run side by side.
+            let cpus = format!("0-{}", self.last_cpu);
+            let count = |n| instructions(&mut pinned(&cpus, &callgrind(), &program, test.name, n));
+            let value = thread::scope(|scope| {
+                let short = scope.spawn(|| count(short));
+                let long = count(long);
+                difference(short.join().expect("counting returns its errors"), long)
+            });
             self.note(test.name, runtime, "instructions", value);
         }
         if let Some((wrapper, file)) = self.counting_calls() {

@@ -64,7 +64,8 @@ fn heading(options: &Options) -> String {
         _ => "opt-level 3, no LTO",
     };
     let length = if options.quick { "quick run" } else { "full run" };
-    let mut text = format!("corio and its peers: {length}, {cores} cores of {processor}, all built with {built}.\n");
+    let mut text =
+        format!("# corio and its peers\n\nA {length}, {cores} cores of {processor}, all built with {built}.\n");
     text.push_str("Peers:");
     for name in ["tokio", "async-executor", "async-io", "monoio", "local-sync", "mio"] {
         let _ = write!(text, " {name} {},", version(name));
@@ -72,7 +73,8 @@ fn heading(options: &Options) -> String {
     text.pop();
     text.push_str(
         ". tokio: current_thread with spawn; tokio-local: the same with a LocalSet; monoio: legacy driver (epoll);\n\
-         rawmio: a loop over mio by hand. Medians; ×: how many times the base column.\n",
+         rawmio: a loop over mio by hand. Medians; ×: how many times the base column (corio, for echo rawmio),\n\
+         the median over pairs of runs that followed each other.\n",
     );
     text
 }
@@ -114,14 +116,13 @@ fn compare(
     }
     let mut lines = Vec::new();
     for &(test, goal) in rows.iter().filter(|row| columns.iter().any(|runtime| has(row.0, runtime))) {
-        let reference = results.get(test, base, metric);
         let mut line = vec![test.to_string()];
-        line.extend(columns.iter().map(|&runtime| match (results.get(test, runtime, metric), reference) {
-            (None, _) => "-".into(),
-            (Some(value), Some(reference)) if runtime != base && reference > 0.0 => {
-                format!("{value:.digits$} ×{:.2}", value / reference)
+        line.extend(columns.iter().map(|&runtime| {
+            let Some(value) = results.get(test, runtime, metric) else { return "-".into() };
+            match results.ratio(test, runtime, base, metric) {
+                Some(ratio) if runtime != base => format!("{value:.digits$} ×{ratio:.2}"),
+                _ => format!("{value:.digits$}"),
             }
-            (Some(value), _) => format!("{value:.digits$}"),
         }));
         if goals {
             line.push(goal.map_or(String::new(), |goal| format!("<= {goal}")));
