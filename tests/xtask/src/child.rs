@@ -167,6 +167,14 @@ impl Background {
         }
     }
 
+    /// Waits until it ends by itself.
+    pub(crate) fn join(mut self) -> Outcome {
+        match self.child.wait(Duration::MAX)? {
+            Some(status) if status.success() => Ok(()),
+            _ => failed(format!("`{}` ended; it printed:\n{}", self.line, self.printed.to_the_end())),
+        }
+    }
+
     /// Interrupts it as Ctrl-C does; it has to end with success within `limit`.
     pub(crate) fn interrupt(mut self, limit: Duration) -> Outcome {
         group::interrupt(self.child.child.id());

@@ -29,11 +29,11 @@ const TABLE: &[Row] = &[
     row("timers", &["time", "task::stored"], "deadlines in order; an entry holds the waker of who sleeps"),
     row("wait", &["sync", "task::stored"], "lines of waiters; of a task they know its waker, which may be foreign"),
     row("sched", &["sync", "time", "reactor", "task", "timers"], "one turn of the loop, and which loop is running"),
-    row("task::pool", &["sync", "task", "sched::current"], "static storage spawns on the running loop"),
+    row("task::pool", &["sync", "task", "sched"], "static storage spawns on the running loop"),
     row("sleep", &["time", "task::stored", "timers", "sched"], "a deadline in the running loop's timers"),
-    row("timeout", &["time", "sleep"], "a sleep beside a future"),
-    row("locks", &["task::stored", "wait"], "state and a line: they know no loop, so they work under any executor"),
-    row("queues", &["task::stored", "wait"], "as the locks"),
+    row("timeout", &["time", "sched::current", "sleep"], "a sleep beside a future"),
+    row("locks", &["sync", "task::stored", "wait"], "state and a line: they know no loop, so any executor will do"),
+    row("queues", &["sync", "task::stored", "wait"], "as the locks"),
     row("runner", &["time", "reactor", "task", "sched"], "the loop and its reactor, put together"),
 ];
 

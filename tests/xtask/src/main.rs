@@ -10,6 +10,7 @@ mod msrv;
 mod options;
 mod place;
 mod qemu;
+mod relay;
 mod sanitize;
 mod steps;
 
@@ -26,14 +27,14 @@ cargo xtask test     everything that CI checks; says at the end what ran, and wh
     With CI=true in the environment a step that cannot run for lack of a tool is a failure.
 
 cargo xtask qemu kv       boot the key-value server on an emulated Cortex-M3, until interrupted
-    --port N              TCP port on 127.0.0.1 that is its serial port [7379]
+    --port N              TCP port on 127.0.0.1, for its serial line [7379]
 cargo xtask qemu blinky   boot the smallest program
 
 cargo xtask bench    corio beside its peers, as tables in Markdown
     --quick          fewer and shorter runs, to see that it works
     --host           on this machine only
     --firmware       on an emulated Cortex-M only
-    --only NAME      only the benches whose name contains NAME
+    --only NAME      only the benches whose name starts with NAME
 
 cargo xtask loom     models of the lock-free parts, every interleaving
 cargo xtask asan     the tests under AddressSanitizer

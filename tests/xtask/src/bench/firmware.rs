@@ -32,7 +32,7 @@ const SIDES: [&str; 2] = ["corio", "embassy"];
 
 pub(super) fn bench(asked: &Asked) -> Outcome {
     let tools = Toolchain::get()?;
-    let wanted = |name: &str| asked.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
+    let wanted = |name: &str| asked.only.as_ref().is_none_or(|only| name.starts_with(only.as_str()));
     let chips = if asked.quick { &CHIPS[1..] } else { &CHIPS[..] };
     let mut tables = String::new();
     for &(target, chip) in chips {

@@ -19,6 +19,7 @@ pub(super) fn hosted() -> Outcome<String> {
     })?;
     let answers = kv::talk(port)?;
     kv::pipeline(port, 10_000)?;
+    kv::leave(port)?;
     kv::meet(port)?;
     let loads = kv::benchmark(port)?;
     server.interrupt(Duration::from_secs(30))?;
@@ -27,8 +28,9 @@ pub(super) fn hosted() -> Outcome<String> {
 
 pub(super) fn firmware() -> Outcome<String> {
     kv::provide_redis_tools()?;
-    let (_emulator, port) = qemu::boot_kv()?;
+    let (_emulator, port) = qemu::boot_kv(0)?;
     let answers = kv::talk(port)?;
     kv::pipeline(port, 100)?;
+    kv::leave(port)?;
     Ok(format!("{answers} answers of redis-cli"))
 }
