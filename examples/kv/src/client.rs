@@ -80,8 +80,8 @@ pub(crate) struct Clients<L, O> {
 }
 
 impl<O: Output, L: List<Option<Client<O>>>> Clients<L, O> {
-    pub(crate) fn new(most: usize, most_held: usize) -> Self {
-        Self { table: L::default(), of: PhantomData, connected: 0, most, held: 0, most_held, first: None, last: None }
+    pub(crate) const fn new(table: L, most: usize, most_held: usize) -> Self {
+        Self { table, of: PhantomData, connected: 0, most, held: 0, most_held, first: None, last: None }
     }
 
     pub(crate) fn connected(&self) -> usize {

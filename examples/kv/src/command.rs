@@ -66,9 +66,9 @@ pub(crate) enum Command<'a> {
     Info(Args<'a>),
     /// COMMAND and COMMAND INFO: these, or all if none is named.
     Commands(Args<'a>),
-    CommandDocs(Args<'a>),
-    CommandCount,
-    CommandList,
+    Docs(Args<'a>),
+    Count,
+    Names,
     ConfigGet(Args<'a>),
     Dbsize,
     Flushall,
@@ -314,10 +314,10 @@ fn command(args: Args<'_>) -> Result<Command<'_>, Complaint<'_>> {
     Ok(match args.len() {
         1 => Command::Commands(rest),
         _ if is(sub, "info") => Command::Commands(rest),
-        _ if is(sub, "docs") => Command::CommandDocs(rest),
-        2 if is(sub, "count") => Command::CommandCount,
+        _ if is(sub, "docs") => Command::Docs(rest),
+        2 if is(sub, "count") => Command::Count,
         _ if is(sub, "count") => return Err(Complaint::Arity("command|count")),
-        2 if is(sub, "list") => Command::CommandList,
+        2 if is(sub, "list") => Command::Names,
         _ if is(sub, "list") => return Err(Complaint::Syntax),
         _ => return Err(Complaint::UnknownSubcommand { of: "COMMAND", given: sub }),
     })

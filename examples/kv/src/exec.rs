@@ -197,18 +197,18 @@ impl<M: Memory> State<M> {
                 let len = if names.is_empty() { TABLE.len() } else { names.len() };
                 return Ok(self.list(id, names, progress, len, info::command));
             }
-            Command::CommandDocs(names) => {
+            Command::Docs(names) => {
                 let known = if names.is_empty() { TABLE.len() } else { names.iter().filter_map(find).count() };
                 return Ok(self.list(id, names, progress, known * 2, info::docs));
             }
-            Command::CommandList => {
+            Command::Names => {
                 return Ok(self.list(id, Args::new(&[], &[]), progress, TABLE.len(), |out, spec| {
                     if let Some(spec) = spec {
                         out.bulk(spec.name.as_bytes());
                     }
                 }));
             }
-            Command::CommandCount => out.count(TABLE.len()),
+            Command::Count => out.count(TABLE.len()),
             Command::ConfigGet(patterns) => info::config(out, limits, patterns),
             Command::Dbsize => {
                 keys.expire(now, usize::MAX);

@@ -73,7 +73,7 @@ pub struct Keyspace<S> {
 
 impl<S: Store> Keyspace<S> {
     /// The commands over `store`.
-    pub fn new(store: S) -> Self {
+    pub const fn new(store: S) -> Self {
         Self { store, expired: 0 }
     }
 
@@ -267,5 +267,5 @@ impl<S: Store> Keyspace<S> {
 /// Milliseconds, a fraction counted as one.
 fn millis_up(of: Duration) -> u64 {
     let whole = of.as_secs().saturating_mul(1000) + u64::from(of.subsec_millis());
-    whole + u64::from(of.subsec_nanos() % 1_000_000 != 0)
+    whole + u64::from(!of.subsec_nanos().is_multiple_of(1_000_000))
 }

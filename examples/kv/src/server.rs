@@ -47,14 +47,25 @@ impl<M: Memory> Server<M> {
     /// [`Server::hosted`](crate::Server::hosted) and [`Server::bounded`](crate::Server::bounded) fit store and limits
     /// to each other.
     pub fn new(store: M::Store, limits: Limits) -> Self {
+        Self::over(store, M::Roster::default(), M::Roster::default(), M::Clients::default(), limits.clone(), limits)
+    }
+
+    const fn over(
+        store: M::Store,
+        channels: M::Roster,
+        waiters: M::Roster,
+        clients: M::Clients,
+        limits: Limits,
+        same_limits: Limits,
+    ) -> Self {
         let state = State {
             keys: Keyspace::new(store),
-            channels: M::Roster::default(),
-            waiters: M::Roster::default(),
-            clients: Clients::new(limits.max_clients, limits.max_buffers),
-            limits: limits.clone(),
-            expiry: Expiry::default(),
-            stats: Stats::default(),
+            channels,
+            waiters,
+            clients: Clients::new(clients, limits.max_clients, limits.max_buffers),
+            limits: same_limits,
+            expiry: Expiry { armed: None, nearer: false, waker: None },
+            stats: Stats { connections: 0, rejected: 0, commands: 0 },
             closing: false,
             emptied: None,
         };
@@ -171,7 +182,7 @@ pub(crate) struct State<M: Memory> {
 }
 
 /// Numbers for INFO.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Stats {
     pub(crate) connections: u64,
     pub(crate) rejected: u64,
@@ -179,7 +190,7 @@ pub(crate) struct Stats {
 }
 
 /// What the expiry task sleeps for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Expiry {
     armed: Option<Instant>,
     nearer: bool,
@@ -262,14 +273,19 @@ impl<
     const ARGS: usize,
 > Server<crate::Bounded<CLIENTS, STORE, QUERY, OUTPUT, PLACES, ARGS>>
 {
-    /// An empty server without an allocator.
+    /// An empty server without an allocator. `const`, so that it can be made where it will stay instead of on the
+    /// stack.
     ///
     /// ```
     /// use corio_kv::{Bounded, Server};
     /// let server = Server::<Bounded<1, 16384>>::bounded();
     /// assert!(size_of_val(&server) < 21_000);
     /// ```
-    pub fn bounded() -> Self {
-        Self::new(crate::BoundedStore::new(), crate::Bounded::<CLIENTS, STORE, QUERY, OUTPUT, PLACES, ARGS>::LIMITS)
+    pub const fn bounded() -> Self {
+        let limits = crate::Bounded::<CLIENTS, STORE, QUERY, OUTPUT, PLACES, ARGS>::LIMITS;
+        let same_limits = crate::Bounded::<CLIENTS, STORE, QUERY, OUTPUT, PLACES, ARGS>::LIMITS;
+        let channels = crate::BoundedRoster::new();
+        let waiters = crate::BoundedRoster::new();
+        Self::over(crate::BoundedStore::new(), channels, waiters, heapless::Vec::new(), limits, same_limits)
     }
 }

@@ -227,7 +227,7 @@ fn nothing_is_lost_and_nothing_doubled() {
         for task in tasks {
             task.await.expect("nobody cancels it");
         }
-        let mut received = received.borrow_mut();
+        let mut received = received.take();
         loop {
             pusher.line("LPOP k").await;
             let reply = pusher.receive_until(b'\n').await;

@@ -270,8 +270,33 @@ fn no_bytes_whatever_take_the_server_down() {
         let mut good = Client::connect(&running.server);
         good.ask("SET precious v", "+OK\r\n").await;
         let mut random = Random::new(seed);
-        let words = ["SET", "GET", "k", "*3\r\n", "$3\r\n", "\r\n", "\"", "LPUSH", "l", "BLPOP", "0.01", " ", "SUBSCRIBE",
-            "UNSUBSCRIBE", "-1", "999999999999", "COMMAND", "DOCS", "INFO", "LRANGE", "EXPIRE", "CONFIG", "*", "\0", "\n"];
+        let words = [
+            "SET",
+            "GET",
+            "k",
+            "*3\r\n",
+            "$3\r\n",
+            "\r\n",
+            "\"",
+            "LPUSH",
+            "l",
+            "BLPOP",
+            "0.01",
+            " ",
+            "SUBSCRIBE",
+            "UNSUBSCRIBE",
+            "-1",
+            "999999999999",
+            "COMMAND",
+            "DOCS",
+            "INFO",
+            "LRANGE",
+            "EXPIRE",
+            "CONFIG",
+            "*",
+            "\0",
+            "\n",
+        ];
         for _ in 0..200 {
             let mut client = Client::connect_through(&running.server, 512);
             let mut bytes = Vec::new();

@@ -14,6 +14,11 @@ pub struct BoundedRoster<const N: usize> {
 }
 
 impl<const N: usize> BoundedRoster<N> {
+    /// A roster of nobody.
+    pub const fn new() -> Self {
+        Self { places: Vec::new() }
+    }
+
     fn find(&self, name: &[u8], client: ClientId) -> Option<usize> {
         self.places.iter().position(|(other, member)| *member == client && *other == name)
     }
