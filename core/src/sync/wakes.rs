@@ -124,12 +124,25 @@ mod flavour {
             if Self::mark(element) { unsafe { Self::push_marked(element) } } else { None }
         }
 
-        /// Pushes an element whose mark the caller has set. A home that is returned wants an unpark.
+        /// Pushes an element whose mark the caller has set, on the thread of its home. A home that is returned wants an
+        /// unpark.
         ///
+        /// # Safety
+        /// `Marked`, `OwnThread`.
+        #[inline]
+        pub(crate) unsafe fn push_here(element: &'static T) -> Option<&'static T::Home> {
+            let home = element.home();
+            let wakes = T::wakes(home);
+            // SAFETY: by the caller's word; `push` calls nothing.
+            unsafe { wakes.near.with(|fifo| fifo.push(NonNull::from(element))) };
+            // On this thread the flag is up only between the turns of a loop within another loop.
+            (wakes.asleep.load(Ordering::Relaxed) && wakes.asleep.swap(false, Ordering::SeqCst)).then_some(home)
+        }
+
         /// # Safety
         /// `Marked`.
         #[inline]
-        pub(crate) unsafe fn push_marked(element: &'static T) -> Option<&'static T::Home> {
+        unsafe fn push_marked(element: &'static T) -> Option<&'static T::Home> {
             let home = element.home();
             if T::is_here(home) {
                 // SAFETY: `OwnThread`, as `is_here` says; `push` calls nothing; `Marked`.
@@ -300,7 +313,7 @@ mod flavour {
         /// # Safety
         /// `Marked`.
         #[inline]
-        pub(crate) unsafe fn push_marked(element: &'static T) -> Option<&'static T::Home> {
+        pub(crate) unsafe fn push_here(element: &'static T) -> Option<&'static T::Home> {
             // SAFETY: `Marked` by the caller's word.
             critical_section::with(|_| unsafe { Self::push_within(element) })
         }

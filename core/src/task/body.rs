@@ -15,6 +15,8 @@ use super::slot::Slot;
 use core::cell::{Cell, UnsafeCell};
 use core::future::Future;
 use core::mem::ManuallyDrop;
+#[cfg(feature = "alloc")]
+use core::mem::MaybeUninit;
 use core::pin::Pin;
 use core::ptr::{self, NonNull};
 use core::task::{Context, Poll};
@@ -94,16 +96,15 @@ impl<F: Future, N: Name> Body<F, N> {
     const VTABLE_NOTHING: VTable = Self::vtable(|_, _| {});
     #[cfg(feature = "alloc")]
     const VTABLE_HEAP: VTable = Self::vtable(|header, slot| {
+        // Nothing in it is left to be dropped: future and output are gone, and nobody waits for a settled task.
         // SAFETY: such a body was boxed as exactly this type, and is freed once.
-        drop(unsafe { alloc::boxed::Box::from_raw(header.cast::<Self>().as_ptr()) });
+        drop(unsafe { alloc::boxed::Box::from_raw(header.cast::<MaybeUninit<Self>>().as_ptr()) });
         slot.owner().give_back(slot);
     });
-    const VTABLE_POOL: VTable = Self::vtable(|header, slot| {
+    const VTABLE_POOL: VTable = Self::vtable(|_, slot| {
+        // Nothing in it is left to be dropped: future and output are gone, and nobody waits for a settled task.
         // SAFETY: such a body stands in a place of a pool, and is freed once; then nobody looks at it again.
-        unsafe {
-            header.cast::<Self>().drop_in_place();
-            super::pool::give_back(slot);
-        }
+        unsafe { super::pool::give_back(slot) };
     });
 
     const fn vtable(free: unsafe fn(NonNull<Header>, &'static Slot)) -> VTable {
@@ -170,7 +171,7 @@ impl Header {
     /// Polls the future; true when the task has ended by this.
     ///
     /// # Safety
-    /// (This one and the next four) `OwnerOnly`, and the body was not freed.
+    /// (This one and the next five) `OwnerOnly`, and the body was not freed.
     #[inline]
     pub(crate) unsafe fn poll(this: NonNull<Self>, slot: &'static Slot, cx: &mut Context<'_>) -> bool {
         // SAFETY: the table is the body's own.
@@ -201,8 +202,15 @@ impl Header {
         // SAFETY: by the caller's word; the table is the body's own. Null: drop the output.
         unsafe {
             Self::take_output(this, slot, ptr::null_mut());
-            (this.as_ref().vtable.free)(this, slot);
+            Self::release(this, slot);
         }
+    }
+
+    /// Frees the body, which holds neither future nor output.
+    #[inline]
+    pub(crate) unsafe fn release(this: NonNull<Self>, slot: &'static Slot) {
+        // SAFETY: by the caller's word; the table is the body's own.
+        unsafe { (this.as_ref().vtable.free)(this, slot) }
     }
 
     pub(crate) unsafe fn name(this: NonNull<Self>) -> Option<&'static str> {

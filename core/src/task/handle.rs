@@ -128,7 +128,9 @@ impl<T> Future for Task<T> {
         // SAFETY: by `new`, the output is a `T`; settled, so the body is ours.
         let there = unsafe { Header::take_output(header, slot, output.as_mut_ptr().cast()) };
         this.slot = None;
-        let_go(slot);
+        slot.drop_handle();
+        // SAFETY: settled, its output taken and its only handle gone: nobody else comes near the body.
+        unsafe { Header::release(header, slot) };
         // SAFETY: written if it was there.
         Poll::Ready(if there { Ok(unsafe { output.assume_init() }) } else { Err(Cancelled) })
     }

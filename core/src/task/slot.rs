@@ -151,8 +151,8 @@ impl Slot {
         self.cancels.set(0);
         let kind = if borrowed { BORROWED } else { 0 } | if handle { HANDLE } else { 0 };
         self.flags.store(kind, Ordering::Relaxed);
-        // SAFETY: `Marked`, above.
-        if let Some(home) = unsafe { Wakes::push_marked(self) } {
+        // SAFETY: `Marked`, above; the caller is on the owner's thread.
+        if let Some(home) = unsafe { Wakes::push_here(self) } {
             home.unpark();
         }
         true
