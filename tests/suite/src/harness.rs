@@ -38,7 +38,7 @@ pub(crate) use corio::spawn;
 
 #[cfg(not(feature = "std"))]
 pub(crate) fn spawn<F: Future + 'static>(future: F) -> Task<F::Output> {
-    static POOL: corio::TaskPool<[usize; 40], 10> = corio::TaskPool::new();
+    static POOL: corio::TaskPool<[u64; 40], 10> = corio::TaskPool::new();
     match POOL.spawn(future) {
         Ok(task) => task,
         Err(_) => panic!("a test spawns too many tasks, or the test before it has left some behind"),
