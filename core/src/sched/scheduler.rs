@@ -284,22 +284,10 @@ impl Loop {
                     slot.stepped();
                 }
             }
-            // SAFETY: by the caller's word.
-            _ => unsafe {
-                self.ready.set_running(None);
-                self.run_rarely(slot, step);
-            },
-        }
-    }
-
-    /// # Safety
-    /// As `run`.
-    #[inline(never)]
-    unsafe fn run_rarely(&'static self, slot: &'static Slot, step: Step) {
-        match step {
             Step::PollBorrowed => {
                 // SAFETY: so `run_all` started it, and it does not leave its frame while this is alive.
                 let future = unsafe { &mut *slot.body().cast::<Pin<&mut dyn Future<Output = ()>>>() };
+                self.ready.set_running(None);
                 let waker = waker::of(slot);
                 if future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
                     slot.end();
@@ -308,9 +296,12 @@ impl Loop {
                     unsafe { self.with(|state| state.borrowed -= 1) };
                 }
             }
-            // SAFETY: by the caller's word; alive, so it is not settled.
-            Step::Cancel => unsafe { self.abandon(slot) },
-            Step::Poll | Step::Nothing => {}
+            Step::Cancel => {
+                self.ready.set_running(None);
+                // SAFETY: by the caller's word; alive, so it is not settled.
+                unsafe { self.abandon(slot) };
+            }
+            Step::Nothing => {}
         }
     }
 

@@ -6,7 +6,8 @@
 //!
 //! - Hosted: a plain FIFO for pushes by the loop's own thread, and a lock-free stack for all others, which the loop
 //!   takes whole and turns round. A push from elsewhere is one compare-and-swap and may be done in a signal handler.
-//! - Bare metal: one FIFO; mark and push share a critical section of some eight instructions.
+//! - Bare metal: mark and push share a critical section of some twenty instructions; the loop takes all that was pushed
+//!   at once, and then needs one of two instructions for each element that it pops.
 //!
 //! Invariants:
 //! - `Marked`: who turns the mark from false to true owns the element's `next` until it has pushed it; from then on
@@ -262,26 +263,32 @@ mod flavour {
     use super::*;
     use core::cell::UnsafeCell;
 
-    /// The queue of one loop. Touched inside a critical section only, and never twice at a time.
-    pub(crate) struct Wakes<T>(UnsafeCell<Line<T>>);
+    /// The queue of one loop.
+    ///
+    /// Pushes go to `far`, in a critical section; the loop takes them over to `near`, which nobody else touches.
+    pub(crate) struct Wakes<T> {
+        near: UnsafeCell<Fifo<T>>,
+        far: UnsafeCell<Far<T>>,
+    }
 
-    struct Line<T> {
+    struct Far<T> {
         fifo: Fifo<T>,
         asleep: bool,
     }
 
-    // SAFETY: reached inside a critical section only; the elements may be reached from any context (`T: Sync`).
+    // SAFETY: `far` is reached inside a critical section only, `near` by the loop only; the elements may be reached from
+    // any context (`T: Sync`).
     unsafe impl<T: Sync> Sync for Wakes<T> {}
 
     impl<T: Linked> Wakes<T> {
         pub(crate) const fn new() -> Self {
-            Self(UnsafeCell::new(Line { fifo: Fifo::new(), asleep: false }))
+            Self { near: UnsafeCell::new(Fifo::new()), far: UnsafeCell::new(Far { fifo: Fifo::new(), asleep: false }) }
         }
 
         #[inline]
-        fn with<R>(&self, f: impl FnOnce(&mut Line<T>) -> R) -> R {
+        fn far<R>(&self, f: impl FnOnce(&mut Far<T>) -> R) -> R {
             // SAFETY: inside a critical section; no `f` below comes back here.
-            critical_section::with(|_| f(unsafe { &mut *self.0.get() }))
+            critical_section::with(|_| f(unsafe { &mut *self.far.get() }))
         }
 
         /// Marks `element` as queued. False: it was marked already, so it will be popped.
@@ -293,9 +300,8 @@ mod flavour {
         /// Relaxed: the critical section around it orders it.
         #[inline]
         fn mark_within(element: &T) -> bool {
-            let queued = &element.queued();
-            let free = !queued.load(Ordering::Relaxed);
-            queued.store(true, Ordering::Relaxed);
+            let free = !element.queued().load(Ordering::Relaxed);
+            element.queued().store(true, Ordering::Relaxed);
             free
         }
 
@@ -324,46 +330,60 @@ mod flavour {
         unsafe fn push_within(element: &'static T) -> Option<&'static T::Home> {
             let home = element.home();
             // SAFETY: inside a critical section by the caller's word, and nothing below comes back here.
-            let line = unsafe { &mut *T::wakes(home).0.get() };
+            let far = unsafe { &mut *T::wakes(home).far.get() };
             // SAFETY: `Marked` by the caller's word.
-            unsafe { line.fifo.push(NonNull::from(element)) };
-            core::mem::replace(&mut line.asleep, false).then_some(home)
+            unsafe { far.fifo.push(NonNull::from(element)) };
+            core::mem::replace(&mut far.asleep, false).then_some(home)
         }
 
-        /// Which element is the last in line.
+        /// Takes over what was pushed, and says which element is the last in line.
         ///
         /// # Safety
         /// Only by the loop that pops.
         #[inline]
         pub(crate) unsafe fn batch(&self) -> Option<NonNull<T>> {
-            self.with(|line| line.fifo.tail())
+            // SAFETY: `near` is the loop's.
+            let near = unsafe { &mut *self.near.get() };
+            self.far(|far| {
+                if far.fifo.head.is_null() {
+                    return;
+                }
+                if near.head.is_null() {
+                    near.head = far.fifo.head;
+                } else {
+                    // SAFETY: `tail` is an element of this queue when `head` is one.
+                    unsafe { &*near.tail }.next().store(far.fifo.head, Ordering::Relaxed);
+                }
+                near.tail = far.fifo.tail;
+                far.fifo.head = ptr::null_mut();
+            });
+            near.tail()
         }
 
         /// Takes the first in line: `look` sees it while its mark is still set, then the mark is cleared and from there
         /// on a wake pushes it again.
         ///
         /// # Safety
-        /// Only by the loop that pops; `look` does not touch the queue.
+        /// Only by the loop that pops.
         #[inline]
         pub(crate) unsafe fn pop<R>(&self, look: impl FnOnce(&T) -> R) -> Option<(NonNull<T>, R)> {
-            self.with(|line| {
-                let first = line.fifo.pop()?;
-                // SAFETY: elements live as long as the queue is used (`Linked`).
-                let element = unsafe { first.as_ref() };
-                let seen = look(element);
-                // `Seen`: in a critical section, as a waker's look at the mark is.
-                element.queued().store(false, Ordering::Relaxed);
-                Some((first, seen))
-            })
+            // SAFETY: `near` is the loop's.
+            let first = unsafe { &mut *self.near.get() }.pop()?;
+            // SAFETY: elements live as long as the queue is used (`Linked`).
+            let element = unsafe { first.as_ref() };
+            let seen = look(element);
+            // `Seen`: in a critical section, as a waker's look at the mark is.
+            critical_section::with(|_| element.queued().store(false, Ordering::Relaxed));
+            Some((first, seen))
         }
 
-        /// True when nothing is queued now.
+        /// True when the loop itself knows of nothing more to do. (Pushes come to light in `batch`.)
         ///
         /// # Safety
         /// Only by the loop that pops.
         #[inline]
         pub(crate) unsafe fn is_empty(&self) -> bool {
-            self.with(|line| line.fifo.head.is_null())
+            self.far(|far| far.fifo.head.is_null())
         }
 
         /// True when nothing is queued; from then until `awake`, the first push asks for an unpark.
@@ -372,17 +392,19 @@ mod flavour {
         /// Only by the loop that pops.
         #[inline]
         pub(crate) unsafe fn idle(&self) -> bool {
+            // SAFETY: `near` is the loop's. What a panic has left in it is something to do.
+            let left = !unsafe { &*self.near.get() }.head.is_null();
             // `Told`, in one critical section.
-            self.with(|line| {
-                line.asleep = line.fifo.head.is_null();
-                line.asleep
+            self.far(|far| {
+                far.asleep = far.fifo.head.is_null() && !left;
+                far.asleep
             })
         }
 
         /// Ends the time in which pushes ask for an unpark.
         #[inline]
         pub(crate) fn awake(&self) {
-            self.with(|line| line.asleep = false);
+            self.far(|far| far.asleep = false);
         }
     }
 }

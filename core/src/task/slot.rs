@@ -100,7 +100,9 @@ impl Slot {
                 owner: AtomicPtr::new(ptr::null_mut()),
                 body: Cell::new(ptr::null_mut()),
                 queued: AtomicBool::new(false),
-                flags: AtomicU8::new(DEAD),
+                // Not dead, though nothing lives in it: nobody has a waker of a slot that was never started, and a
+                // `static` full of zeros takes no room in flash.
+                flags: AtomicU8::new(0),
                 cancels: Cell::new(0),
             }
         }
