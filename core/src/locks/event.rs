@@ -1,7 +1,7 @@
 //! `Event`: a flag that tasks wait for.
 
 use crate::task::StoredWaker;
-use crate::wait::{Guarded, Lines, Turned, Wait};
+use crate::wait::{Guarded, Lines, Turned, Waiter};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -63,7 +63,7 @@ impl Event {
     /// Dropping the future leaves the line; nothing is lost.
     #[inline]
     pub fn wait(&self) -> EventWait<'_> {
-        EventWait { wait: Wait::new(&self.lines) }
+        EventWait { event: self, waiter: Waiter::new() }
     }
 }
 
@@ -83,13 +83,15 @@ pin_project_lite::pin_project! {
     /// A pending [`Event::wait`].
     #[must_use = "futures do nothing unless awaited"]
     pub struct EventWait<'a> {
+        event: &'a Event,
         #[pin]
-        wait: Wait<'a, Flag, 1, 0>,
+        waiter: Waiter,
     }
 
     impl PinnedDrop for EventWait<'_> {
         fn drop(this: Pin<&mut Self>) {
-            let _nobody = this.project().wait.leave(|_, _, _| StoredWaker::NONE);
+            let this = this.project();
+            let _nobody = this.event.lines.leave::<0>(this.waiter, |_, _, _| StoredWaker::NONE);
         }
     }
 }
@@ -99,7 +101,9 @@ impl Future for EventWait<'_> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.project().wait.poll(cx, |set, _, turned| (turned == Turned::Granted || set.0).then_some(()))
+        let this = self.project();
+        let lines = &this.event.lines;
+        lines.poll::<0, _>(this.waiter, cx, |set, _, turned| (turned == Turned::Granted || set.0).then_some(()))
     }
 }
 

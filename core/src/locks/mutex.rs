@@ -3,7 +3,8 @@
 //!
 //! Invariant `OneHolder`: a guard exists only while the lock is held for it, and the lock is held once at a time.
 
-use super::raw::{Acquire, RawLock};
+use super::raw::RawLock;
+use crate::wait::Waiter;
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::future::Future;
@@ -57,7 +58,7 @@ impl<T: ?Sized> Mutex<T> {
     /// Dropping the future leaves the line. A lock already handed to it goes to the next waiter.
     #[inline]
     pub fn lock(&self) -> Lock<'_, T> {
-        Lock { acquire: self.raw.acquire(), mutex: self }
+        Lock { mutex: self, waiter: Waiter::new() }
     }
 
     /// Takes the lock if it is free and nobody waits for it.
@@ -96,9 +97,16 @@ pin_project_lite::pin_project! {
     /// A pending [`Mutex::lock`].
     #[must_use = "futures do nothing unless awaited"]
     pub struct Lock<'a, T: ?Sized> {
-        #[pin]
-        acquire: Acquire<'a>,
         mutex: &'a Mutex<T>,
+        #[pin]
+        waiter: Waiter,
+    }
+
+    impl<T: ?Sized> PinnedDrop for Lock<'_, T> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            this.mutex.raw.leave(this.waiter);
+        }
     }
 }
 
@@ -108,7 +116,8 @@ impl<'a, T: ?Sized> Future for Lock<'a, T> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        this.acquire.poll(cx).map(|()| MutexGuard { mutex: this.mutex, _access: PhantomData })
+        let mutex: &'a Mutex<T> = this.mutex;
+        mutex.raw.poll_acquire(this.waiter, cx).map(|()| MutexGuard { mutex, _access: PhantomData })
     }
 }
 

@@ -4,7 +4,7 @@
 //! the lock does not count as locked, as in asyncio.
 
 use crate::task::StoredWaker;
-use crate::wait::{Guarded, Line, Lines, Turned, Wait};
+use crate::wait::{Guarded, Line, Lines, Turned, Waiter};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -70,7 +70,7 @@ impl RawLock {
     /// Dropping the future leaves the line. A lock already handed to it goes to the next waiter.
     #[inline]
     pub fn acquire(&self) -> Acquire<'_> {
-        Acquire { wait: Wait::new(&self.lines), lock: self }
+        Acquire { lock: self, waiter: Waiter::new() }
     }
 
     /// Takes the lock if it is free and nobody waits for it.
@@ -131,22 +131,48 @@ impl fmt::Debug for RawLock {
     }
 }
 
+impl RawLock {
+    /// A step of one who wants the lock.
+    #[inline]
+    pub(super) fn poll_acquire(&self, waiter: Pin<&mut Waiter>, cx: &mut Context<'_>) -> Poll<()> {
+        if waiter.is_idle() && self.try_acquire() {
+            return Poll::Ready(());
+        }
+        self.lines.poll::<0, _>(waiter, cx, |hold, lines, turned| {
+            let mine = match turned {
+                Turned::Granted => true,
+                Turned::New => is_for_newcomers(hold, lines),
+                Turned::First => *hold == Hold::Free,
+                Turned::Again => false,
+            };
+            mine.then(|| *hold = Hold::Held)
+        })
+    }
+
+    /// The end of one who wanted the lock.
+    #[inline]
+    pub(super) fn leave(&self, waiter: Pin<&mut Waiter>) {
+        let woken = self.lines.leave::<0>(waiter, |hold, lines, turned| match (turned, *hold) {
+            (Turned::Granted, _) | (_, Hold::Free) => hand_on(hold, lines),
+            _ => StoredWaker::NONE,
+        });
+        woken.wake();
+    }
+}
+
 pin_project_lite::pin_project! {
     /// A pending [`RawLock::acquire`].
     #[must_use = "futures do nothing unless awaited"]
     pub struct Acquire<'a> {
-        #[pin]
-        wait: Wait<'a, Hold, 1, 0>,
         lock: &'a RawLock,
+        #[pin]
+        waiter: Waiter,
     }
 
     impl PinnedDrop for Acquire<'_> {
         fn drop(this: Pin<&mut Self>) {
-            let woken = this.project().wait.leave(|hold, lines, turned| match (turned, *hold) {
-                (Turned::Granted, _) | (_, Hold::Free) => hand_on(hold, lines),
-                _ => StoredWaker::NONE,
-            });
-            woken.wake();
+            let this = this.project();
+            this.lock.leave(this.waiter);
         }
     }
 }
@@ -157,18 +183,7 @@ impl Future for Acquire<'_> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        if this.wait.is_idle() && this.lock.try_acquire() {
-            return Poll::Ready(());
-        }
-        this.wait.poll(cx, |hold, lines, turned| {
-            let mine = match turned {
-                Turned::Granted => true,
-                Turned::New => is_for_newcomers(hold, lines),
-                Turned::First => *hold == Hold::Free,
-                Turned::Again => false,
-            };
-            mine.then(|| *hold = Hold::Held)
-        })
+        this.lock.poll_acquire(this.waiter, cx)
     }
 }
 

@@ -4,7 +4,7 @@
 //! Invariant `Counted`: permits + grants + live `Permit`s == permits put in.
 
 use crate::task::StoredWaker;
-use crate::wait::{Guarded, Line, Lines, Turned, Wait};
+use crate::wait::{Guarded, Line, Lines, Turned, Waiter};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -50,7 +50,7 @@ impl Semaphore {
     /// Dropping the future leaves the line. A permit already granted to it goes to the next waiter.
     #[inline]
     pub fn acquire(&self) -> AcquirePermit<'_> {
-        AcquirePermit { wait: Wait::new(&self.lines), semaphore: self }
+        AcquirePermit { semaphore: self, waiter: Waiter::new() }
     }
 
     /// Takes one permit if there is one and nobody waits.
@@ -138,18 +138,18 @@ pin_project_lite::pin_project! {
     /// A pending [`Semaphore::acquire`].
     #[must_use = "futures do nothing unless awaited"]
     pub struct AcquirePermit<'a> {
-        #[pin]
-        wait: Wait<'a, Count, 1, 0>,
         semaphore: &'a Semaphore,
+        #[pin]
+        waiter: Waiter,
     }
 
     impl PinnedDrop for AcquirePermit<'_> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if this.wait.is_idle() {
+            if this.waiter.is_idle() {
                 return;
             }
-            let woken = this.wait.leave(|count, lines, turned| {
+            let woken = this.semaphore.lines.leave::<0>(this.waiter, |count, lines, turned| {
                 if turned == Turned::Granted {
                     count.permits = count.permits.saturating_add(1);
                 }
@@ -168,12 +168,12 @@ impl<'a> Future for AcquirePermit<'a> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Permit<'a>> {
         let this = self.project();
         let semaphore: &'a Semaphore = this.semaphore;
-        if this.wait.is_idle()
+        if this.waiter.is_idle()
             && let Some(permit) = semaphore.try_acquire()
         {
             return Poll::Ready(permit);
         }
-        let claimed = this.wait.poll(cx, |count, lines, turned| {
+        let claimed = semaphore.lines.poll::<0, _>(this.waiter, cx, |count, lines, turned| {
             let pass_on = match turned {
                 Turned::Granted => true,
                 Turned::New if is_for_newcomers(count, lines) => false,

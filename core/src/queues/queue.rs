@@ -13,7 +13,7 @@ use super::Store;
 use super::{DynFifo, DynLifo, DynPriority};
 use super::{Fifo, Lifo, Priority};
 use crate::task::StoredWaker;
-use crate::wait::{Guarded, Line, Lines, Turned, Wait};
+use crate::wait::{Guarded, Line, Lines, Turned, Waiter};
 use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
@@ -180,7 +180,7 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     /// When the queue was shut down; the item comes back.
     #[inline]
     pub fn put(&self, item: T) -> Put<'_, T, S> {
-        Put { wait: Wait::new(&self.lines), queue: self, item: Some(item) }
+        Put { queue: self, item: Some(item), waiter: Waiter::new() }
     }
 
     /// Takes the next item, waiting for one if the queue is empty.
@@ -192,7 +192,7 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     /// When the queue was shut down and is empty.
     #[inline]
     pub fn get(&self) -> Get<'_, T, S> {
-        Get { wait: Wait::new(&self.lines), queue: self }
+        Get { queue: self, waiter: Waiter::new() }
     }
 
     /// Puts `item` in if there is room now. asyncio: `put_nowait`.
@@ -240,7 +240,7 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     /// Dropping the future loses nothing.
     #[inline]
     pub fn join(&self) -> Join<'_, T, S> {
-        Join { wait: Wait::new(&self.lines), _item: PhantomData }
+        Join { queue: self, waiter: Waiter::new() }
     }
 
     /// Ends the queue: puts fail from now on, and gets once it is empty. All who wait are woken to find out.
@@ -310,9 +310,6 @@ impl<S> State<S> {
         if self.shut {
             return Err(TryPutError::ShutDown(item));
         }
-        if self.items.is_full() {
-            return Err(TryPutError::Full(item));
-        }
         self.items.push(item).map_err(TryPutError::Full)?;
         self.unfinished = self.unfinished.saturating_add(1);
         Ok(lines[GETTERS].grant_next())
@@ -338,15 +335,16 @@ pin_project_lite::pin_project! {
     /// A pending [`QueueOf::put`].
     #[must_use = "futures do nothing unless awaited"]
     pub struct Put<'a, T, S> where S: Store<T> {
-        #[pin]
-        wait: Wait<'a, State<S>, 3, PUTTERS>,
         queue: &'a QueueOf<T, S>,
         item: Option<T>,
+        #[pin]
+        waiter: Waiter,
     }
 
     impl<T, S> PinnedDrop for Put<'_, T, S> where S: Store<T> {
         fn drop(this: Pin<&mut Self>) {
-            let woken = this.project().wait.leave(|state, lines, turned| {
+            let this = this.project();
+            let woken = this.queue.lines.leave::<PUTTERS>(this.waiter, |state, lines, turned| {
                 if turned == Turned::Granted && !state.items.is_full() { lines[PUTTERS].grant_next() } else { StoredWaker::NONE }
             });
             woken.wake();
@@ -364,14 +362,14 @@ impl<T, S: Store<T>> Future for Put<'_, T, S> {
         let this = self.project();
         let place = this.item;
         let queue: &QueueOf<T, S> = this.queue;
-        if this.wait.is_idle() {
+        if this.waiter.is_idle() {
             match queue.try_put(place.take().expect("put() was polled after it was ready")) {
                 Ok(()) => return Poll::Ready(Ok(())),
                 Err(TryPutError::ShutDown(item)) => return Poll::Ready(Err(PutError::ShutDown(item))),
                 Err(TryPutError::Full(item)) => *place = Some(item),
             }
         }
-        let put = this.wait.poll(cx, |state, lines, turned| {
+        let put = queue.lines.poll::<PUTTERS, _>(this.waiter, cx, |state, lines, turned| {
             // Still in line: room that is there is for those before, or for whoever was told of it.
             if turned == Turned::Again || turned == Turned::First && lines[PUTTERS].has_granted() {
                 return None;
@@ -407,14 +405,15 @@ pin_project_lite::pin_project! {
     /// A pending [`QueueOf::get`].
     #[must_use = "futures do nothing unless awaited"]
     pub struct Get<'a, T, S> where S: Store<T> {
-        #[pin]
-        wait: Wait<'a, State<S>, 3, GETTERS>,
         queue: &'a QueueOf<T, S>,
+        #[pin]
+        waiter: Waiter,
     }
 
     impl<T, S> PinnedDrop for Get<'_, T, S> where S: Store<T> {
         fn drop(this: Pin<&mut Self>) {
-            let woken = this.project().wait.leave(|state, lines, turned| {
+            let this = this.project();
+            let woken = this.queue.lines.leave::<GETTERS>(this.waiter, |state, lines, turned| {
                 if turned == Turned::Granted && !state.items.is_empty() { lines[GETTERS].grant_next() } else { StoredWaker::NONE }
             });
             woken.wake();
@@ -429,14 +428,14 @@ impl<T, S: Store<T>> Future for Get<'_, T, S> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let queue: &QueueOf<T, S> = this.queue;
-        if this.wait.is_idle() {
+        if this.waiter.is_idle() {
             match queue.try_get() {
                 Ok(item) => return Poll::Ready(Ok(item)),
                 Err(TryGetError::ShutDown) => return Poll::Ready(Err(ShutDown)),
                 Err(TryGetError::Empty) => {}
             }
         }
-        let got = this.wait.poll(cx, |state, lines, turned| {
+        let got = queue.lines.poll::<GETTERS, _>(this.waiter, cx, |state, lines, turned| {
             // Still in line: an item that is there is for those before, or for whoever was told of it.
             if turned == Turned::Again || turned == Turned::First && lines[GETTERS].has_granted() {
                 return None;
@@ -468,14 +467,15 @@ pin_project_lite::pin_project! {
     /// A pending [`QueueOf::join`].
     #[must_use = "futures do nothing unless awaited"]
     pub struct Join<'a, T, S> where S: Store<T> {
+        queue: &'a QueueOf<T, S>,
         #[pin]
-        wait: Wait<'a, State<S>, 3, JOINERS>,
-        _item: PhantomData<fn() -> T>,
+        waiter: Waiter,
     }
 
     impl<T, S> PinnedDrop for Join<'_, T, S> where S: Store<T> {
         fn drop(this: Pin<&mut Self>) {
-            let _nobody = this.project().wait.leave(|_, _, _| StoredWaker::NONE);
+            let this = this.project();
+            let _nobody = this.queue.lines.leave::<JOINERS>(this.waiter, |_, _, _| StoredWaker::NONE);
         }
     }
 }
@@ -484,9 +484,11 @@ impl<T, S: Store<T>> Future for Join<'_, T, S> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.project()
-            .wait
-            .poll(cx, |state, _, turned| (turned == Turned::Granted || state.unfinished == 0).then_some(()))
+        let this = self.project();
+        let lines = &this.queue.lines;
+        lines.poll::<JOINERS, _>(this.waiter, cx, |state, _, turned| {
+            (turned == Turned::Granted || state.unfinished == 0).then_some(())
+        })
     }
 }
 

@@ -8,10 +8,10 @@ use crate::wait::Guarded;
 /// queue's lock.
 #[expect(private_bounds, reason = "which is what keeps others out")]
 pub trait Store<T>: Guarded {
-    /// Puts `item` in. Called only while [`is_full`](Self::is_full) is false.
+    /// Puts `item` in.
     ///
     /// # Errors
-    /// The item, if it finds no room after all.
+    /// The item, if it finds no room.
     fn push(&mut self, item: T) -> Result<(), T>;
     /// Takes the item whose turn it is.
     fn pop(&mut self) -> Option<T>;
@@ -239,6 +239,9 @@ mod dynamic {
     impl<T> Store<T> for DynFifo<T> {
         #[inline]
         fn push(&mut self, item: T) -> Result<(), T> {
+            if self.is_full() {
+                return Err(item);
+            }
             self.items.push_back(item);
             Ok(())
         }
@@ -266,6 +269,9 @@ mod dynamic {
     impl<T> Store<T> for DynLifo<T> {
         #[inline]
         fn push(&mut self, item: T) -> Result<(), T> {
+            if self.is_full() {
+                return Err(item);
+            }
             self.items.push(item);
             Ok(())
         }
@@ -293,6 +299,9 @@ mod dynamic {
     impl<T: Ord> Store<T> for DynPriority<T> {
         #[inline]
         fn push(&mut self, item: T) -> Result<(), T> {
+            if self.is_full() {
+                return Err(item);
+            }
             self.items.push(Reverse(item));
             Ok(())
         }

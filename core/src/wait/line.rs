@@ -6,13 +6,16 @@
 //! Invariants:
 //! - `Linked`: a waiter whose state is `WAITING` is in exactly one line, stays where it is, and leaves before it is
 //!   freed. Lines and the links and wakers of their waiters are touched under the lock of the line only.
+//! - `Filled`: the node of a waiter holds something only while its state is `WAITING`. A future that never waits pays
+//!   for one byte.
 //! - `Handed`: a grant is the last thing done with a waiter under the lock: from the moment its state is `GRANTED`
 //!   its owner may free it.
 
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::task::StoredWaker;
-use core::cell::{Cell, UnsafeCell};
+use core::cell::UnsafeCell;
 use core::marker::PhantomPinned;
+use core::mem::MaybeUninit;
 use core::ptr;
 
 const IDLE: u8 = 0;
@@ -21,13 +24,17 @@ const GRANTED: u8 = 2;
 
 /// A place in a line, pinned in the future that waits.
 pub(crate) struct Waiter {
-    prev: Cell<*const Waiter>,
-    next: Cell<*const Waiter>,
-    waker: UnsafeCell<StoredWaker>,
-    /// When it joined, in the line's count of `grant_all`s.
-    epoch: Cell<u16>,
+    node: UnsafeCell<MaybeUninit<Node>>,
     state: AtomicU8,
     _pinned: PhantomPinned,
+}
+
+struct Node {
+    prev: *const Waiter,
+    next: *const Waiter,
+    waker: StoredWaker,
+    /// When it joined, in the line's count of `grant_all`s.
+    epoch: u16,
 }
 
 // SAFETY: but for `state`, which is atomic, it is touched under the lock of its line (`Linked`).
@@ -39,14 +46,20 @@ impl Waiter {
     crate::sync::const_fn! {
         pub(crate) const fn new() -> Self {
             Self {
-                prev: Cell::new(ptr::null()),
-                next: Cell::new(ptr::null()),
-                waker: UnsafeCell::new(StoredWaker::NONE),
-                epoch: Cell::new(0),
+                node: UnsafeCell::new(MaybeUninit::uninit()),
                 state: AtomicU8::new(IDLE),
                 _pinned: PhantomPinned,
             }
         }
+    }
+
+    /// # Safety
+    /// Under the lock, and in a line (`Filled`). The reference must not outlive the next use of the same node.
+    #[inline]
+    #[expect(clippy::mut_from_ref, reason = "the lock is what makes it unique")]
+    unsafe fn node(&self) -> &mut Node {
+        // SAFETY: by the caller's word.
+        unsafe { (*self.node.get()).assume_init_mut() }
     }
 
     /// True unless it is in a line or holds a grant. Asked by its owner, who alone makes it otherwise.
@@ -110,24 +123,23 @@ impl Line {
         ptr::eq(self.first, waiter)
     }
 
-    /// Puts `waiter` at the end, to be woken by `waker`; what it had before is left there.
+    /// Puts `waiter` at the end, to be woken by `waker`, which is taken.
     ///
     /// # Safety
     /// `Linked`: it is in no line, is not moved from here on, and leaves before it is freed.
     #[inline]
     pub(crate) unsafe fn join(&mut self, waiter: &Waiter, waker: &mut StoredWaker) {
+        let waker = core::mem::replace(waker, StoredWaker::NONE);
+        let node = Node { prev: self.last, next: ptr::null(), waker, epoch: self.epoch };
         // SAFETY: by the caller's word, and `Linked` for the last.
         unsafe {
-            ptr::swap(waiter.waker.get(), waker);
-            waiter.next.set(ptr::null());
-            waiter.prev.set(self.last);
+            (*waiter.node.get()).write(node);
             match self.last.as_ref() {
-                Some(last) => last.next.set(waiter),
+                Some(last) => last.node().next = waiter,
                 None => self.first = waiter,
             }
         }
         self.last = waiter;
-        waiter.epoch.set(self.epoch);
         waiter.state.store(WAITING, Ordering::Relaxed);
     }
 
@@ -140,7 +152,7 @@ impl Line {
         if waiter.state.load(Ordering::Relaxed) == WAITING {
             // SAFETY: by the caller's word.
             unsafe {
-                ptr::swap(waiter.waker.get(), waker);
+                core::mem::swap(&mut waiter.node().waker, waker);
                 self.unlink(waiter);
             }
             waiter.rest();
@@ -148,22 +160,25 @@ impl Line {
     }
 
     /// Exchanges the waker of a waiter that is in the line.
-    pub(crate) fn set_waker(&mut self, waiter: &Waiter, waker: &mut StoredWaker) {
-        // SAFETY: `Linked`: under the lock.
-        unsafe { ptr::swap(waiter.waker.get(), waker) };
+    ///
+    /// # Safety
+    /// It is in this line.
+    pub(crate) unsafe fn set_waker(&mut self, waiter: &Waiter, waker: &mut StoredWaker) {
+        // SAFETY: `Filled`: in the line, by the caller's word.
+        unsafe { core::mem::swap(&mut waiter.node().waker, waker) };
     }
 
     #[inline]
     unsafe fn unlink(&mut self, waiter: &Waiter) {
-        let (prev, next) = (waiter.prev.get(), waiter.next.get());
-        // SAFETY: `Linked`.
+        // SAFETY: `Linked`, `Filled`: it and its neighbours are in the line.
         unsafe {
+            let (prev, next) = (waiter.node().prev, waiter.node().next);
             match prev.as_ref() {
-                Some(prev) => prev.next.set(next),
+                Some(prev) => prev.node().next = next,
                 None => self.first = next,
             }
             match next.as_ref() {
-                Some(next) => next.prev.set(prev),
+                Some(next) => next.node().prev = prev,
                 None => self.last = prev,
             }
         }
@@ -172,11 +187,11 @@ impl Line {
     /// Takes `waiter` out with a grant; the caller wakes the waker after unlocking.
     #[inline]
     unsafe fn grant(&mut self, waiter: &Waiter) -> StoredWaker {
-        // SAFETY: `Linked`; the state is the last thing touched (`Handed`). Release: with the acquire of the lock
-        // that the owner takes next it is not needed, but the owner may look at the state without the lock.
+        // SAFETY: `Linked`, `Filled`; the state is the last thing touched (`Handed`), and the waker leaves the node
+        // before that. Release: the owner may look at the state without the lock.
         unsafe {
             self.unlink(waiter);
-            let waker = (*waiter.waker.get()).take();
+            let waker = waiter.node().waker.take();
             self.granted += 1;
             waiter.state.store(GRANTED, Ordering::Release);
             waker
@@ -190,7 +205,7 @@ impl Line {
         // SAFETY: `Linked`.
         unsafe {
             match self.first.as_ref() {
-                Some(first) if !(*first.waker.get()).is_leaving() => self.grant(first),
+                Some(first) if !first.node().waker.is_leaving() => self.grant(first),
                 _ => StoredWaker::NONE,
             }
         }
@@ -203,10 +218,10 @@ impl Line {
         // SAFETY: `Linked`.
         unsafe {
             while let Some(waiter) = next.as_ref() {
-                if !(*waiter.waker.get()).is_leaving() {
+                if !waiter.node().waker.is_leaving() {
                     return self.grant(waiter);
                 }
-                next = waiter.next.get();
+                next = waiter.node().next;
             }
         }
         StoredWaker::NONE
@@ -218,10 +233,10 @@ impl Line {
         // SAFETY: `Linked`.
         unsafe {
             while let Some(waiter) = next.as_ref() {
-                if !(*waiter.waker.get()).is_leaving() {
+                if !waiter.node().waker.is_leaving() {
                     return false;
                 }
-                next = waiter.next.get();
+                next = waiter.node().next;
             }
         }
         true
@@ -241,7 +256,7 @@ impl Line {
             match self.first.as_ref() {
                 // Wrapping: right as long as a waiter does not stand through 2^15 rounds, which it cannot: each takes
                 // along all who are there.
-                Some(first) if (first.epoch.get().wrapping_sub(epoch) as i16) < 0 => self.grant(first),
+                Some(first) if (first.node().epoch.wrapping_sub(epoch) as i16) < 0 => self.grant(first),
                 _ => StoredWaker::NONE,
             }
         }

@@ -1,6 +1,6 @@
 #![allow(unsafe_code)] // links pinned waiters into lines
-//! `Lines`: a state and the lines of those who wait for it to change, under one short lock; and `Wait`, the future's
-//! side of it.
+//! `Lines`: a state and the lines of those who wait for it to change, under one short lock; with the
+//! steps of a future that waits.
 //!
 //! "Is it free?" and "then I wait" are one step, and so are "it is free now" and "you there, take it": no wake-up can
 //! fall between. What is to be woken is carried out of the lock and woken there.
@@ -109,43 +109,24 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
             woken.wake();
         }
     }
-}
 
-/// One future's stay in a line.
-pub(crate) struct Wait<'q, S: Guarded, const N: usize, const LINE: usize> {
-    queue: &'q Lines<S, N>,
-    waiter: Waiter,
-}
-
-impl<'q, S: Guarded, const N: usize, const LINE: usize> Wait<'q, S, N, LINE> {
-    crate::sync::const_fn! {
-        pub(crate) const fn new(queue: &'q Lines<S, N>) -> Self {
-            Self { queue, waiter: Waiter::new() }
-        }
-    }
-
-    /// True unless it is in line or holds a grant: then whatever is free for newcomers is free for it.
-    #[inline]
-    pub(crate) fn is_idle(&self) -> bool {
-        self.waiter.is_idle()
-    }
-
-    /// Looks at the state: `claim` takes what it wants of it, or answers none, and then the waiter stands in line: where
-    /// it stood if it still does, else at the end.
+    /// Looks at the state for `waiter`: `claim` takes what it wants of it, or answers none, and then the waiter stands in
+    /// `LINE`: where it stood if it still does, else at the end.
     ///
-    /// This is the long way. A future whose waiter is idle tries the short one first, as a newcomer without a place in line.
+    /// This is the long way. A future whose waiter is idle tries the short one first, as a newcomer without a place in
+    /// line. The waiter uses this line of this queue only, and its owner's drop calls `leave`.
     #[inline]
-    pub(crate) fn poll<R>(
-        self: Pin<&mut Self>,
+    pub(crate) fn poll<const LINE: usize, R>(
+        &self,
+        waiter: Pin<&mut Waiter>,
         cx: &mut Context<'_>,
         claim: impl FnOnce(&mut S, &mut [Line; N], Turned) -> Option<R>,
     ) -> Poll<R> {
         // Before the lock: the clone of a foreign waker is foreign code. What comes back of the exchange is dropped
         // after it, for the same reason.
         let mut waker = StoredWaker::of(cx.waker());
-        let this = self.into_ref();
-        let waiter = &this.waiter;
-        this.queue.with(|state, lines| {
+        let waiter = &*waiter.into_ref();
+        self.with(|state, lines| {
             let turned = if waiter.is_idle() {
                 Turned::New
             } else if lines[LINE].take_up(waiter) {
@@ -160,33 +141,41 @@ impl<'q, S: Guarded, const N: usize, const LINE: usize> Wait<'q, S, N, LINE> {
                 unsafe { lines[LINE].leave(waiter, &mut waker) };
                 return Poll::Ready(result);
             }
-            if matches!(turned, Turned::Again | Turned::First) {
-                lines[LINE].set_waker(waiter, &mut waker);
-            } else {
-                // SAFETY: `Linked`: it is pinned, in no line, and leaves in `leave`, which its owner's drop calls.
-                unsafe { lines[LINE].join(waiter, &mut waker) };
+            // SAFETY: `Linked`: it is pinned, is in this line if in any, and leaves in `leave`, which its owner's drop
+            // calls.
+            unsafe {
+                if matches!(turned, Turned::Again | Turned::First) {
+                    lines[LINE].set_waker(waiter, &mut waker);
+                } else {
+                    lines[LINE].join(waiter, &mut waker);
+                }
             }
             Poll::Pending
         })
     }
 
-    /// Leaves the line, if it is in one or holds a grant. `settle` is told which, and says whom that concerns: who that
-    /// is, is to be woken by the caller, the owner's `drop`.
+    /// Takes `waiter` out of the line, if it is in it or holds a grant. `settle` is told which, and says whom that
+    /// concerns: who that is, is to be woken by the caller, the owner's `drop`.
     #[inline]
-    pub(crate) fn leave(
-        self: Pin<&mut Self>,
+    pub(crate) fn leave<const LINE: usize>(
+        &self,
+        waiter: Pin<&mut Waiter>,
         settle: impl FnOnce(&mut S, &mut [Line; N], Turned) -> StoredWaker,
     ) -> StoredWaker {
-        if self.waiter.is_idle() { StoredWaker::NONE } else { self.into_ref().leave_now(settle) }
+        if waiter.is_idle() { StoredWaker::NONE } else { self.leave_now::<LINE>(&waiter, settle) }
     }
 
     #[cold]
-    fn leave_now(&self, settle: impl FnOnce(&mut S, &mut [Line; N], Turned) -> StoredWaker) -> StoredWaker {
+    fn leave_now<const LINE: usize>(
+        &self,
+        waiter: &Waiter,
+        settle: impl FnOnce(&mut S, &mut [Line; N], Turned) -> StoredWaker,
+    ) -> StoredWaker {
         let mut own = StoredWaker::NONE;
-        let woken = self.queue.with(|state, lines| {
-            let turned = if lines[LINE].take_up(&self.waiter) { Turned::Granted } else { Turned::Again };
+        let woken = self.with(|state, lines| {
+            let turned = if lines[LINE].take_up(waiter) { Turned::Granted } else { Turned::Again };
             // SAFETY: `Linked`: it is in this line if in any.
-            unsafe { lines[LINE].leave(&self.waiter, &mut own) };
+            unsafe { lines[LINE].leave(waiter, &mut own) };
             settle(state, lines, turned)
         });
         drop(own);
