@@ -42,9 +42,11 @@ pub(super) fn test() -> Outcome<String> {
 pub(super) fn conformance() -> Outcome<String> {
     let mut check = cargo("run -p corio-conformance --bin conformance -- --check tests/conformance/scenarios");
     let printed = tee(&mut check, BUILD)?;
-    match printed.lines().map(str::trim).rfind(|line| !line.is_empty()) {
-        Some(last) => Ok(last.to_owned()),
-        None => failed("the runner printed nothing"),
+    // The last row of its table: equal, different, missing.
+    let total = printed.lines().find_map(|line| line.strip_prefix("total"));
+    match total.map(|line| line.split_whitespace().collect::<Vec<_>>()).as_deref() {
+        Some([equal, different, missing]) => Ok(format!("{equal} equal, {different} different, {missing} need more")),
+        _ => failed("the runner printed no total"),
     }
 }
 
