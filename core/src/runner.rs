@@ -117,10 +117,18 @@ impl<R: Reactor> Runner<R> {
         self.lease.get()
     }
 
+    /// Takes in what was woken from outside of the loop since it last ran: that goes before what is queued now.
+    fn enter(&self) -> current::Entered {
+        let entered = current::enter(self.running());
+        // SAFETY: `OwnThread`.
+        let _last = unsafe { self.running().ready().wakes().batch() };
+        entered
+    }
+
     /// Starts a task that the next run or turn will run. See [`spawn`](crate::spawn()).
     #[cfg(feature = "alloc")]
     pub fn spawn<F: Future + 'static>(&self, future: F) -> crate::Task<F::Output> {
-        let _here = current::enter(self.running());
+        let _here = self.enter();
         crate::spawn(future)
     }
 
@@ -133,7 +141,7 @@ impl<R: Reactor> Runner<R> {
     /// When the reactor fails; `main` is dropped then.
     pub fn run<F: Future>(&mut self, main: F) -> Result<F::Output, RunError<R::Error>> {
         let running = self.running();
-        let _here = current::enter(running);
+        let _here = self.enter();
         let body = pin!(Body::new(main, (), Free::Nothing));
         // SAFETY: the body stays pinned in this frame until `main` is over, which `EndMain` sees to.
         let header = unsafe { NonNull::from(body.get_unchecked_mut()).cast::<Header>() };
@@ -183,7 +191,7 @@ impl<R: Reactor> Runner<R> {
         mut futures: [Pin<&mut (dyn Future<Output = ()> + '_)>; N],
     ) -> Result<(), RunError<R::Error>> {
         let running = self.running();
-        let _here = current::enter(running);
+        let _here = self.enter();
         let lent = Lent::new(running);
         // SAFETY: `OwnThread`. `lent` sees to it that no slot outlives the futures, whatever happens.
         unsafe { lent.start(&mut futures) };
@@ -203,7 +211,7 @@ impl<R: Reactor> Runner<R> {
     /// [`unparker`](Reactor::unparker).
     pub fn turn(&mut self) -> Turn {
         let running = self.running();
-        let _here = current::enter(running);
+        let _here = self.enter();
         running.ready().wakes().awake();
         let ran = self.turn_here();
         // SAFETY: `OwnThread`.
@@ -255,7 +263,7 @@ impl<R: Reactor> Runner<R> {
 
     fn shut(&mut self) -> Result<(), R::Error> {
         let running = self.running();
-        let _here = current::enter(running);
+        let _here = self.enter();
         let wound_up = WindUp(running);
         let mut result = Ok(());
         // SAFETY: `OwnThread`.

@@ -25,6 +25,7 @@
 use crate::Instant;
 use crate::task::StoredWaker;
 use core::cell::{Cell, UnsafeCell};
+use core::mem::MaybeUninit;
 use core::ptr;
 
 /// Where a node is.
@@ -42,19 +43,43 @@ enum Place {
 /// One deadline, pinned in the future that waits for it.
 pub(crate) struct Timer {
     deadline: Cell<Instant>,
-    order: Cell<u32>,
     place: Cell<Place>,
     /// For the owner, which has use for a byte that would be lost to alignment.
     pub(crate) note: Cell<u8>,
+    /// When it was registered, in the timers' count. This and what follows is filled when it is registered.
+    order: Late<u32>,
     /// Heap: the first child. First behind the first of a line: that first. Else null.
-    child: Cell<*const Timer>,
+    child: Late<*const Timer>,
     /// Heap: the next sibling. Ring: the next in it.
-    next: Cell<*const Timer>,
+    next: Late<*const Timer>,
     /// Heap: the sibling before, or for a first child its parent. Ring: the one before.
-    prev: Cell<*const Timer>,
+    prev: Late<*const Timer>,
     /// Heap: the second of the line.
-    line: Cell<*const Timer>,
-    waker: UnsafeCell<StoredWaker>,
+    line: Late<*const Timer>,
+    /// Filled while it is in.
+    waker: UnsafeCell<MaybeUninit<StoredWaker>>,
+}
+
+/// A cell that is filled when its timer is registered: one that never is pays nothing for it.
+struct Late<T>(Cell<MaybeUninit<T>>);
+
+impl<T: Copy> Late<T> {
+    const fn new() -> Self {
+        Self(Cell::new(MaybeUninit::uninit()))
+    }
+
+    #[inline]
+    fn set(&self, value: T) {
+        self.0.set(MaybeUninit::new(value));
+    }
+
+    /// # Safety
+    /// `Linked`: the timer is registered, or was.
+    #[inline]
+    unsafe fn get(&self) -> T {
+        // SAFETY: by the caller's word; `insert` fills all.
+        unsafe { self.0.get().assume_init() }
+    }
 }
 
 impl Timer {
@@ -62,14 +87,14 @@ impl Timer {
     pub(crate) const fn new(nanos: u64, note: u8) -> Self {
         Self {
             deadline: Cell::new(Instant::from_nanos(nanos)),
-            order: Cell::new(0),
             place: Cell::new(Place::Nowhere),
             note: Cell::new(note),
-            child: Cell::new(ptr::null()),
-            next: Cell::new(ptr::null()),
-            prev: Cell::new(ptr::null()),
-            line: Cell::new(ptr::null()),
-            waker: UnsafeCell::new(StoredWaker::NONE),
+            order: Late::new(),
+            child: Late::new(),
+            next: Late::new(),
+            prev: Late::new(),
+            line: Late::new(),
+            waker: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
 
@@ -92,10 +117,25 @@ impl Timer {
 
     /// True when `self` comes before `other`. Order wraps: right as long as two nodes of one deadline were registered
     /// within 2^31 registrations of each other.
-    fn before(&self, other: &Self) -> bool {
+    ///
+    /// # Safety
+    /// `Linked`: both are registered.
+    unsafe fn before(&self, other: &Self) -> bool {
         let (mine, theirs) = (self.deadline.get(), other.deadline.get());
-        mine < theirs || mine == theirs && (self.order.get().wrapping_sub(other.order.get()) as i32) < 0
+        // SAFETY: by the caller's word.
+        mine < theirs || mine == theirs && unsafe { self.order.get().wrapping_sub(other.order.get()) as i32 } < 0
     }
+}
+
+/// What `collect` has found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Collected {
+    /// Nothing was due.
+    Nothing,
+    /// A line was due, and was the only one.
+    All,
+    /// A line was due, and there is another.
+    AndMore,
 }
 
 /// The deadlines of one loop.
@@ -109,6 +149,16 @@ pub(crate) struct Timers {
 impl Timers {
     pub(crate) const fn new() -> Self {
         Self { root: ptr::null(), due: ptr::null(), latest: ptr::null(), order: 0 }
+    }
+
+    /// True when there is something in the heap at `this`, which another context may be changing: one word is read.
+    ///
+    /// # Safety
+    /// `this` points to timers.
+    #[inline]
+    pub(crate) unsafe fn is_filled(this: *const Self) -> bool {
+        // SAFETY: by the caller's word.
+        !unsafe { (&raw const (*this).root).read_volatile() }.is_null()
     }
 
     /// The first deadline.
@@ -130,7 +180,7 @@ impl Timers {
             node.order.set(self.order);
             node.child.set(ptr::null());
             node.line.set(ptr::null());
-            *node.waker.get() = waker;
+            (*node.waker.get()).write(waker);
             self.order = self.order.wrapping_add(1);
             match self.latest.as_ref() {
                 Some(first) if first.deadline.get() == deadline => {
@@ -176,7 +226,7 @@ impl Timers {
                 }
                 Place::Heap => self.remove_first(node),
             }
-            (*node.waker.get()).take()
+            (*node.waker.get()).assume_init_read()
         }
     }
 
@@ -233,18 +283,18 @@ impl Timers {
     /// `timer` is in these timers.
     pub(crate) unsafe fn set_waker(&mut self, timer: *const Timer, waker: StoredWaker) -> StoredWaker {
         // SAFETY: by the caller's word; wakers are touched under `NoReentry` only.
-        unsafe { core::mem::replace(&mut *(*timer).waker.get(), waker) }
+        unsafe { core::mem::replace((*(*timer).waker.get()).assume_init_mut(), waker) }
     }
 
     /// Makes due what has a deadline of `now` or before. One line at a time, so that it can be called under a critical
-    /// section; true when there may be more.
+    /// section.
     #[inline]
-    pub(crate) fn collect(&mut self, now: Instant) -> bool {
+    pub(crate) fn collect(&mut self, now: Instant) -> Collected {
         // SAFETY: `Linked`.
         unsafe {
-            let Some(first) = self.root.as_ref() else { return false };
+            let Some(first) = self.root.as_ref() else { return Collected::Nothing };
             if first.deadline.get() > now {
-                return false;
+                return Collected::Nothing;
             }
             if ptr::eq(self.latest, first) {
                 self.latest = ptr::null();
@@ -264,7 +314,10 @@ impl Timers {
                 (*last_of_line).next.set(due);
                 due.prev.set(last_of_line);
             }
-            true
+            match self.root.as_ref() {
+                Some(next) if next.deadline.get() <= now => Collected::AndMore,
+                _ => Collected::All,
+            }
         }
     }
 
@@ -284,7 +337,7 @@ impl Timers {
             let node = self.due.as_ref()?;
             self.due = leave_ring(node);
             node.place.set(Place::Fired);
-            Some((*node.waker.get()).take())
+            Some((*node.waker.get()).assume_init_read())
         }
     }
 
@@ -309,7 +362,7 @@ impl Timers {
     /// behind; a sleep that outlives it registers with the next loop that polls it.
     pub(crate) fn take_any(&mut self) -> Option<StoredWaker> {
         if self.due.is_null() {
-            self.collect(Instant::MAX);
+            let _found = self.collect(Instant::MAX);
         }
         let node = self.due;
         let waker = self.take_due();
@@ -383,7 +436,8 @@ unsafe fn enter_ring(node: &Timer, first: *const Timer) {
 
 /// Takes `node` out of its ring; returns the one after it, or null if it was alone.
 unsafe fn leave_ring(node: &Timer) -> *const Timer {
-    let (prev, next) = (node.prev.get(), node.next.get());
+    // SAFETY: `Linked`.
+    let (prev, next) = unsafe { (node.prev.get(), node.next.get()) };
     if ptr::eq(next, node) {
         return ptr::null();
     }

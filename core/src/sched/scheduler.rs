@@ -19,7 +19,7 @@ use crate::task::body::{Header, Live};
 use crate::task::ready::Ready;
 use crate::task::slot::{Slot, Step};
 use crate::task::waker;
-use crate::timers::Timers;
+use crate::timers::{Collected, Timers};
 use core::future::Future;
 use core::pin::Pin;
 use core::ptr::{self, NonNull};
@@ -170,10 +170,16 @@ impl Loop {
         let on_panic = Abandon(self);
         let wakes = self.ready.wakes();
         let mut ran = 0;
+        // How many had run when the clock was read: if nothing has since, it need not be read again.
+        let mut read_at = usize::MAX;
         loop {
             // One turn. SAFETY: (of all in it) `OwnThread` by the caller's word; the closures call nothing outside of
             // their module.
-            let due = unsafe { self.with(|state| state.timers.next().is_some()) } && unsafe { self.collect(clock) };
+            let due = unsafe { self.has_timers() } && ran != read_at && {
+                read_at = ran;
+                // SAFETY: as above.
+                unsafe { self.collect(clock) }
+            };
             // SAFETY: as above.
             if let Some(last) = unsafe { wakes.batch() } {
                 loop {
@@ -189,7 +195,11 @@ impl Loop {
             }
             if due {
                 // SAFETY: as above.
-                ran += unsafe { self.fire() };
+                let fired = unsafe { self.fire() };
+                if ran == read_at {
+                    read_at += fired;
+                }
+                ran += fired;
             }
             if self.ended.load(Ordering::Relaxed) {
                 self.ended.store(false, Ordering::Relaxed);
@@ -225,6 +235,17 @@ impl Loop {
         }
     }
 
+    /// True when there may be timers in the heap.
+    ///
+    /// # Safety
+    /// `OwnThread`.
+    #[inline]
+    unsafe fn has_timers(&self) -> bool {
+        // SAFETY: by the caller's word. On bare metal an interrupt handler may be about to change the answer; it is a
+        // hint there.
+        unsafe { self.state.peek(|state| Timers::is_filled(&raw const (*state).timers)) }
+    }
+
     /// Takes what is due out of the heap; true if anything is.
     ///
     /// # Safety
@@ -233,16 +254,16 @@ impl Loop {
     unsafe fn collect(&self, clock: &Clock) -> bool {
         let now = clock.now();
         // SAFETY: by the caller's word; `collect` calls nothing.
-        let mut more = unsafe {
+        let mut found = unsafe {
             self.with(|state| {
                 state.last = now;
                 state.timers.collect(now)
             })
         };
-        let any = more;
-        while more {
+        let any = found != Collected::Nothing;
+        while found == Collected::AndMore {
             // SAFETY: as above.
-            more = unsafe { self.with(|state| state.timers.collect(now)) };
+            found = unsafe { self.with(|state| state.timers.collect(now)) };
         }
         any
     }

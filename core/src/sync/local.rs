@@ -29,4 +29,13 @@ impl<T> Local<T> {
         // SAFETY: `NoReentry` by the caller's word; the critical section excludes interrupts and other cores.
         return critical_section::with(|_| f(unsafe { &mut *self.0.get() }));
     }
+
+    /// Gives `f` the place of the value, without a lock on any target, for a look at what can be read in one piece.
+    ///
+    /// # Safety
+    /// As `with`; `f` makes no reference to the value, and reads it by volatile reads of words.
+    #[inline]
+    pub(crate) unsafe fn peek<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        f(self.0.get())
+    }
 }

@@ -333,7 +333,8 @@ mod flavour {
             let far = unsafe { &mut *T::wakes(home).far.get() };
             // SAFETY: `Marked` by the caller's word.
             unsafe { far.fifo.push(NonNull::from(element)) };
-            core::mem::replace(&mut far.asleep, false).then_some(home)
+            // The flag stays up until the loop is awake: a second unpark does no harm and this way costs nothing.
+            far.asleep.then_some(home)
         }
 
         /// Takes over what was pushed, and says which element is the last in line.
@@ -345,17 +346,16 @@ mod flavour {
             // SAFETY: `near` is the loop's.
             let near = unsafe { &mut *self.near.get() };
             self.far(|far| {
-                if far.fifo.head.is_null() {
-                    return;
-                }
+                let head = core::mem::replace(&mut far.fifo.head, ptr::null_mut());
                 if near.head.is_null() {
-                    near.head = far.fifo.head;
-                } else {
-                    // SAFETY: `tail` is an element of this queue when `head` is one.
-                    unsafe { &*near.tail }.next().store(far.fifo.head, Ordering::Relaxed);
+                    // Also if nothing was pushed: without a head the tail means nothing.
+                    near.head = head;
+                    near.tail = far.fifo.tail;
+                } else if !head.is_null() {
+                    // A panic has left something. SAFETY: `tail` is an element of this queue when `head` is one.
+                    unsafe { &*near.tail }.next().store(head, Ordering::Relaxed);
+                    near.tail = far.fifo.tail;
                 }
-                near.tail = far.fifo.tail;
-                far.fifo.head = ptr::null_mut();
             });
             near.tail()
         }
@@ -377,13 +377,14 @@ mod flavour {
             Some((first, seen))
         }
 
-        /// True when the loop itself knows of nothing more to do. (Pushes come to light in `batch`.)
+        /// True when nothing was pushed at the moment of a look without a lock. `batch` and `idle` look properly.
         ///
         /// # Safety
         /// Only by the loop that pops.
         #[inline]
         pub(crate) unsafe fn is_empty(&self) -> bool {
-            self.far(|far| far.fifo.head.is_null())
+            // SAFETY: one word is read in one piece, whatever an interrupt is doing to it.
+            unsafe { (&raw const (*self.far.get()).fifo.head).read_volatile() }.is_null()
         }
 
         /// True when nothing is queued; from then until `awake`, the first push asks for an unpark.

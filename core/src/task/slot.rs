@@ -20,9 +20,9 @@ use core::ptr;
 /// No task lives in the slot: a wake does nothing.
 const DEAD: u8 = 1 << 0;
 /// The body is a `Pin<&mut dyn Future>` of a `run_all`, not a `Header`.
-const BORROWED: u8 = 1 << 1;
+const BORROWED: u8 = 1 << 2;
 /// The task was cancelled; its next step drops the future instead of polling it.
-const CANCEL: u8 = 1 << 2;
+const CANCEL: u8 = 1 << 1;
 /// A `Task` handle exists.
 const HANDLE: u8 = 1 << 3;
 /// The task ended and its output is in the body.
@@ -182,12 +182,12 @@ impl Slot {
         let flags = self.flags.load(Ordering::Relaxed);
         if flags & (DEAD | CANCEL | BORROWED) == 0 {
             Step::Poll
+        } else if flags & (DEAD | CANCEL) == 0 {
+            Step::PollBorrowed
         } else if flags & DEAD != 0 {
             Step::Nothing
-        } else if flags & CANCEL != 0 {
-            Step::Cancel
         } else {
-            Step::PollBorrowed
+            Step::Cancel
         }
     }
 
