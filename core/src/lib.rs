@@ -24,8 +24,8 @@ pub use locks::{Event, Mutex, MutexGuard, NotLocked, Permit, RawLock, Semaphore}
 #[cfg(feature = "alloc")]
 pub use queues::{DynLifoQueue, DynPriorityQueue, DynQueue};
 pub use queues::{
-    LifoQueue, PriorityQueue, PutError, Queue, QueueOf, ShutDown, Shutdown, Store, TaskDoneTooOften, TryGetError,
-    TryPutError,
+    LifoQueue, OneShot, PriorityQueue, PutError, Queue, QueueOf, ShutDown, Shutdown, Store, TaskDoneTooOften,
+    TryGetError, TryPutError,
 };
 pub use reactor::{Reactor, Unpark};
 pub use runner::{RunError, Runner, Turn};

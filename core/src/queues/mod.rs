@@ -1,8 +1,10 @@
 //! Queues: items on their way from task to task.
 
+mod oneshot;
 mod queue;
 mod store;
 
+pub use oneshot::{OneShot, Recv};
 pub use queue::{Get, Join, Put, PutError, QueueOf, ShutDown, Shutdown, TaskDoneTooOften, TryGetError, TryPutError};
 #[cfg(feature = "alloc")]
 pub use store::{DynFifo, DynLifo, DynPriority};

@@ -116,27 +116,65 @@ mod flavour {
 #[cfg(not(feature = "alloc"))]
 mod flavour {
     use super::*;
+    use core::mem::ManuallyDrop;
+    use core::ptr;
+    use core::task::RawWakerVTable;
 
-    /// A waker put aside, or none. Two words.
-    pub(crate) struct StoredWaker(Option<Waker>);
+    /// A waker put aside, or none. Two words: the parts of a waker, so that ours can be told apart and kept without a
+    /// clone.
+    ///
+    /// Invariant `Parts`: with a table, the two are the parts of a waker that this owns.
+    pub(crate) struct StoredWaker {
+        data: *const (),
+        vtable: Option<&'static RawWakerVTable>,
+    }
+
+    // SAFETY: `Parts`: a waker may be sent.
+    unsafe impl Send for StoredWaker {}
 
     impl StoredWaker {
-        pub(crate) const NONE: Self = Self(None);
+        pub(crate) const NONE: Self = Self { data: ptr::null(), vtable: None };
 
         #[inline]
         pub(crate) fn of(waker: &Waker) -> Self {
-            Self(Some(waker.clone()))
+            // A clone of ours is a copy.
+            if waker::slot(waker).is_some() { Self::parts(waker) } else { Self::foreign(waker) }
+        }
+
+        #[cold]
+        fn foreign(waker: &Waker) -> Self {
+            Self::parts(&ManuallyDrop::new(waker.clone()))
+        }
+
+        #[inline]
+        fn parts(waker: &Waker) -> Self {
+            Self { data: waker.data(), vtable: Some(waker.vtable()) }
         }
 
         #[inline]
         pub(crate) fn is_none(&self) -> bool {
-            self.0.is_none()
+            self.vtable.is_none()
+        }
+
+        /// The slot, if it is ours.
+        #[inline]
+        fn slot(&self) -> Option<&'static Slot> {
+            // SAFETY: `Parts`; slots are `Immortal`.
+            if self.vtable.is_some_and(waker::is_ours) { Some(unsafe { &*self.data.cast::<Slot>() }) } else { None }
         }
 
         /// Wakes, if there is one.
         #[inline]
         pub(crate) fn wake(self) {
-            if let Some(waker) = self.0 {
+            match self.slot() {
+                Some(slot) => slot.wake(),
+                None => self.wake_foreign(),
+            }
+        }
+
+        #[cold]
+        fn wake_foreign(self) {
+            if let Some(waker) = self.into_waker() {
                 waker.wake();
             }
         }
@@ -144,12 +182,26 @@ mod flavour {
         /// True when it is ours and its task is about to drop what it waits with.
         #[inline]
         pub(crate) fn is_leaving(&self) -> bool {
-            self.0.as_ref().and_then(waker::slot).is_some_and(Slot::is_leaving)
+            self.slot().is_some_and(Slot::is_leaving)
         }
 
         /// As a waker of the standard kind.
         pub(crate) fn into_waker(self) -> Option<Waker> {
-            self.0
+            let this = ManuallyDrop::new(self);
+            // SAFETY: `Parts`, which are given away here.
+            this.vtable.map(|vtable| unsafe { Waker::new(this.data, vtable) })
+        }
+    }
+
+    impl Drop for StoredWaker {
+        #[inline]
+        fn drop(&mut self) {
+            if let Some(vtable) = self.vtable
+                && !waker::is_ours(vtable)
+            {
+                // SAFETY: `Parts`, which are not used again.
+                drop(unsafe { Waker::new(self.data, vtable) });
+            }
         }
     }
 }

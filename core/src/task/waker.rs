@@ -23,10 +23,16 @@ pub(crate) fn of(slot: &'static Slot) -> ManuallyDrop<Waker> {
     ManuallyDrop::new(unsafe { Waker::new(ptr::from_ref(slot).cast(), &VTABLE) })
 }
 
+/// True for the table of our wakers.
+#[inline]
+pub(crate) fn is_ours(vtable: &'static RawWakerVTable) -> bool {
+    ptr::eq(vtable, &VTABLE)
+}
+
 /// The slot that a waker names, if it is one of ours.
 #[inline]
 pub(crate) fn slot(waker: &Waker) -> Option<&'static Slot> {
-    if ptr::eq(waker.vtable(), &VTABLE) {
+    if is_ours(waker.vtable()) {
         // SAFETY: the data of a waker with this table is a slot, and slots are `Immortal`.
         Some(unsafe { &*waker.data().cast::<Slot>() })
     } else {
