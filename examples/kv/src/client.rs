@@ -241,3 +241,50 @@ impl<O: Output, L: List<Option<Client<O>>>> Clients<L, O> {
         }
     }
 }
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+    use crate::heap::Pending;
+    use alloc::sync::Arc;
+    use alloc::task::Wake;
+    use alloc::vec::Vec;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn whoever_leaves_the_line_does_not_take_others_with_it() {
+        for gone in 0..4 {
+            let mut clients = Clients::<Vec<_>, Pending>::new(Vec::new(), 4, usize::MAX);
+            let ids: Vec<_> = (0..4).map_while(|_| clients.connect()).collect();
+            let wakes: Vec<_> = (0..4).map(|_| Arc::new(Count(AtomicUsize::new(0)))).collect();
+            for (id, wake) in ids.iter().zip(&wakes) {
+                clients.register(*id, &Waker::from(wake.clone()));
+                clients.rouse(*id);
+                clients.rouse(*id);
+            }
+            clients.disconnect(ids[gone]);
+            let newcomer = clients.connect();
+            assert_eq!(newcomer, Some(ids[gone]), "its place is given away");
+            while let Some(waker) = clients.next_waker() {
+                waker.wake();
+            }
+            for (index, wake) in wakes.iter().enumerate() {
+                assert_eq!(wake.0.load(Ordering::Relaxed), usize::from(index != gone), "{index} of {gone}");
+            }
+            // The line works on.
+            for (id, wake) in ids.iter().zip(&wakes) {
+                clients.register(*id, &Waker::from(wake.clone()));
+                clients.rouse(*id);
+            }
+            assert_eq!(core::iter::from_fn(|| clients.next_waker()).count(), 4);
+        }
+    }
+}

@@ -70,8 +70,9 @@ impl<R: fmt::Debug, W: fmt::Debug> fmt::Display for StreamError<R, W> {
 
 impl<R: fmt::Debug, W: fmt::Debug> Error for StreamError<R, W> {}
 
-/// How many reads a session does before it lets others run, whatever its client sends.
-const READS_AT_ONCE: usize = 16;
+/// How many bytes a session takes before it lets others run, whatever its client sends; a read counts for 4 KiB at
+/// least.
+const BYTES_AT_ONCE: usize = 64 << 10;
 
 /// Serves one client until it leaves, breaks the protocol, or the server is closed.
 ///
@@ -153,7 +154,7 @@ impl<M: Memory> Session<'_, M> {
     async fn reading<R: Read>(&self, reader: &mut R) -> Result<Ended, R::Error> {
         let mut query = Query::<M::Query>::default();
         let mut parser = Parser::<M::Spans>::default();
-        let mut reads = 0;
+        let mut taken = 0;
         loop {
             let needed = match parser.parse(query.bytes(), &self.server.limits) {
                 Parsed::Partial(needed) => needed,
@@ -170,13 +171,16 @@ impl<M: Memory> Session<'_, M> {
             if !self.make_room(&mut query, needed, parser.footprint()) {
                 return Ok(self.protocol_error(ProtocolError::LongRequest).await);
             }
-            reads += 1;
-            if reads % READS_AT_ONCE == 0 {
+            if taken >= BYTES_AT_ONCE {
+                taken = 0;
                 corio::yield_now().await;
             }
             match reader.read(query.room()).await? {
                 0 => return Ok(Ended::HungUp),
-                count => query.arrived(count),
+                count => {
+                    query.arrived(count);
+                    taken += count.max(BYTES_AT_ONCE / 16);
+                }
             }
         }
     }

@@ -123,8 +123,12 @@ fn who_hangs_up_loses_its_place_and_no_item() {
         waiter.line("BLPOP k 0").await;
         settle().await;
         assert_eq!(gone.hang_up().await, Ok(Ended::HungUp));
+        // The newcomer takes its place in the table, not in the line.
+        let mut newcomer = Client::connect(&running.server);
+        newcomer.ask("PING", "+PONG\r\n").await;
         pusher.ask("RPUSH k a b", ":2\r\n").await;
         waiter.expect(item("k", "a")).await;
+        assert_eq!(newcomer.unread(), 0);
         pusher.ask("LRANGE k 0 -1", "*1\r\n$1\r\nb\r\n").await;
     });
 }
@@ -145,9 +149,9 @@ fn an_item_for_a_client_that_turns_out_to_be_gone_goes_to_the_next() {
             }
             // The push is executed before the session of the one that is gone gets its turn to notice.
             pusher.line("RPUSH k a").await;
-            drop(gone);
+            let session = gone.vanish();
             pusher.expect(":1\r\n").await;
-            settle().await;
+            assert_eq!(session.await, Ok(Ok(Ended::HungUp)));
             if others {
                 next.expect(item("k", "a")).await;
                 pusher.ask("EXISTS k", ":0\r\n").await;
@@ -196,7 +200,7 @@ fn nothing_is_lost_and_nothing_doubled() {
                     sleep(ms(random.below(40) as u64)).await;
                     // Gone, if nothing has arrived so far; else the reply is read.
                     if client.unread() == 0 {
-                        drop(client);
+                        client.vanish().detach();
                         continue;
                     }
                     drop(client.writer);

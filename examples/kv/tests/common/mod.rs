@@ -227,11 +227,14 @@ impl Client {
         self.reader.0.borrow().bytes.len()
     }
 
+    /// Hangs up, and leaves it to the session to notice.
+    pub fn vanish(self) -> Task<Outcome> {
+        self.session
+    }
+
     /// Hangs up, and waits for the session to notice.
     pub async fn hang_up(self) -> Outcome {
-        let Self { reader, writer, session } = self;
-        drop((reader, writer));
-        session.await.expect("nobody cancels it")
+        self.vanish().await.expect("nobody cancels it")
     }
 }
 
