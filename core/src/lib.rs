@@ -1,4 +1,87 @@
 //! asyncio for Rust, from the microcontroller to the server.
+//!
+//! Tasks, locks, queues and timers over one small trait, [`Reactor`]. The same program, unchanged, runs on a server
+//! (`corio-mio`), on a Cortex-M without an allocator (`corio-cortex-m`), and in a simulator where time is virtual
+//! (`corio-sim`). What it observes, the order of everything above all, is what CPython's asyncio gives, checked against
+//! recorded traces of CPython itself.
+//!
+//! ```
+//! use corio::{Duration, Queue, spawn, timeout};
+//!
+//! corio_sim::run(async {
+//!     static LINE: Queue<u32, 8> = Queue::new();
+//!     let worker = spawn(async {
+//!         let mut sum = 0;
+//!         while let Ok(number) = LINE.get().await {
+//!             sum += number;
+//!         }
+//!         sum
+//!     });
+//!     for number in 1..=4 {
+//!         LINE.put(number).await.unwrap();
+//!     }
+//!     LINE.shutdown(corio::Shutdown::Drain);
+//!     assert_eq!(timeout(Duration::from_secs(1), worker).await, Ok(Ok(10)));
+//! });
+//! ```
+//!
+//! # How it works, on one page
+//!
+//! ```text
+//!   waker ──► Slot ──► Ready: near, far ──► one turn: pop, poll ──┐
+//!     ▲                                                           │ a leaf future is pending:
+//!     │     locks, queues ── a waiter joins a line ◄──────────────┤
+//!     │     sleep, timeout ─ a deadline enters the heap ◄─────────┤
+//!     │     a backend ────── a WaitCell keeps the waker ◄─────────┘
+//!     └── timer due · lock handed on · socket ready · interrupt ◄── Reactor::park(until the next deadline)
+//! ```
+//!
+//! **The loop is here, the reactor elsewhere.** A [`Reactor`] reads a clock, waits for events, and gives out a handle that
+//! ends the wait. [`Runner`] does the rest, the same on every backend. Time belongs to the reactor: an [`Instant`] counts
+//! from its start, and there is no global clock.
+//!
+//! **One turn is one iteration of asyncio's loop.** Exactly what is ready at its beginning is run, in order of arrival;
+//! whatever that makes ready waits for the next turn; sleepers whose time has come are woken behind it. There is one queue and
+//! no second kind of entry. That is why orders agree with CPython's to the last line of a trace.
+//!
+//! **A task lives in a slot, and a waker is the slot's address.** Slots never move and are never freed; they are used
+//! again. So a waker has no reference count: a clone is a copy, a drop nothing, and a wake that comes too late finds the slot
+//! free. Waking on the loop's own thread is a push to a plain FIFO; from another thread it is one compare-and-swap onto a
+//! stack that the loop turns round; on bare metal it is a push within a short critical section. The future itself is in the
+//! *body*, which is freed when the task has ended and its [`Task`] is gone: on the heap ([`spawn`]), in a `static`
+//! ([`TaskPool`]), or with whoever called [`Runner::run_all`].
+//!
+//! **Waiting lives once.** Every lock and queue is a little state and its lines of waiters behind one short lock. A waiter
+//! is a node inside the future that waits: nothing is allocated, any number may wait, a dropped one leaves, and what it
+//! had been granted goes to the next. Two laws hold for all: *an idle waiter is never polled*, and *dropping a waiter at any
+//! moment loses nothing*. Wakers are called when no lock is held.
+//!
+//! **Deadlines are a pairing heap of lines**, through nodes in the sleep futures: no capacity, O(1) to insert, O(log n) to
+//! expire or drop, equal deadlines in order of registration.
+//!
+//! **The running loop is ambient**, found through a thread-local (on bare metal through a static that turns save and restore), not
+//! through the waker, so [`sleep()`] and [`spawn`] work inside any foreign combinator.
+//!
+//! **Cancelling is dropping, at a turn.** [`Task::cancel`] marks the task and queues it; at its step the future is dropped
+//! instead of polled. Lines pass over waiters whose task is about to drop them, as asyncio's do.
+//!
+//! | level | modules | what |
+//! |---|---|---|
+//! | 0 | `sync`, `time`, `reactor` | what differs between platforms; instants; what a backend supplies |
+//! | 1 | `task` (slot, waker, ready, body) | what a wake reaches |
+//! | 2 | `wait`, `timers` | lines of waiters, [`wait::WaitCell`]; deadlines |
+//! | 3 | `sched` | the loop, its turns, spawning, the ambient loop |
+//! | 4 | [`locks`], [`queues`], `sleep`, `timeout` | what programs are written with |
+//! | 5 | `runner` | a reactor and a loop, from start to end |
+//!
+//! # Features
+//!
+//! - `alloc`: tasks on the heap ([`spawn`]), any number of runners, queues with a size given at run time.
+//! - `std` (default): implies `alloc`; the ambient loop is a thread's, locks are a byte instead of a critical section.
+//!
+//! Without `std` a `critical-section` implementation must be linked. All wakers, primitives and cells may then be used from
+//! interrupt handlers; ambient functions ([`spawn`], [`now`], polling a [`Sleep`]) belong to the code that runs the loop.
+//! One core may run loops; others, and interrupts, may wake their tasks.
 #![no_std]
 
 #[cfg(feature = "alloc")]
@@ -7,6 +90,8 @@ extern crate alloc;
 extern crate std;
 
 pub mod locks;
+#[cfg(all(test, loom))]
+mod models;
 pub mod queues;
 mod reactor;
 mod runner;

@@ -109,7 +109,9 @@ impl Slot {
     }
 
     /// Makes the task ready. From any thread or interrupt, at any time.
-    #[inline]
+    // Where flash counts, one copy serves all who wake.
+    #[cfg_attr(any(feature = "std", loom), inline)]
+    #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
     pub(crate) fn wake(&'static self) {
         // A stale wake stops here. That it may miss a task which another thread is just putting in the slot does no
         // harm: nobody can hold a waker of that task yet, and its first step is queued by whoever puts it there.
