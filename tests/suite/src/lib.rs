@@ -3,8 +3,8 @@
 //! A test is a function over a [`World`], which runs futures on the backend under test. It asserts order and outcome,
 //! never a time that a busy machine could stretch; where time is virtual it asserts that too.
 //!
-//! There are three lists. [`no_heap`] needs neither an allocator nor threads nor unwinding: that is what firmware runs.
-//! `hosted` needs all three (feature `std`), and `simulated` a clock that jumps besides.
+//! There are two lists. [`no_heap`] needs neither an allocator nor threads nor unwinding: that is what firmware runs.
+//! `hosted_tests` (feature `std`) needs all three.
 //!
 //! # On a host
 //! Each test becomes one of `cargo test`'s:
@@ -69,7 +69,7 @@ mod wait;
 #[cfg(feature = "std")]
 mod hosted;
 #[cfg(feature = "std")]
-pub use hosted::{Hosted, run_hosted, run_simulated};
+pub use hosted::{Hosted, run_hosted};
 
 use core::future::Future;
 use core::marker::PhantomData;

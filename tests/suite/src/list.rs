@@ -188,3 +188,104 @@ macro_rules! no_heap_tests {
         }
     };
 }
+
+/// The names of the tests that need a host, handed to the macro `$then`.
+#[macro_export]
+macro_rules! hosted_tests {
+    ($then:ident) => {
+        $then! {
+            foreign {
+                locks_go_round_in_order_under_futures_unordered
+                sleeps_end_in_order_under_futures_unordered
+                idle_waiters_are_never_polled_under_futures_unordered
+                join_all_of_few_and_of_many
+                the_loser_of_a_select_loses_nothing
+                timeouts_and_tasks_are_awaited_under_foreign_wakers
+                primitives_work_under_an_executor_made_by_hand
+                no_lock_is_held_while_a_waker_is_cloned_woken_or_dropped
+                a_waker_may_let_the_next_one_through
+                a_waker_may_put_into_the_queue_that_wakes_it_and_set_the_event_again
+                a_waker_kept_beyond_its_task_wakes_nobody_wrong
+                a_waker_called_in_the_drop_of_the_future_that_it_is_for
+                a_future_that_moves_between_tasks_is_woken_where_it_was_polled_last
+                waiters_that_outlive_the_task_that_polled_them_are_not_forgotten
+            }
+            hostile {
+                a_task_that_owns_its_own_handle_ends_in_one_piece
+                a_future_that_drops_its_own_handle_after_it_was_ready
+                a_future_that_awaits_its_own_handle_in_its_drop
+                an_output_that_owns_the_handle_of_its_task
+                an_output_that_drops_the_last_handle_of_another_task
+                a_destructor_spawns_and_cancels_and_drops_handles
+                items_whose_drop_comes_back_to_their_queue
+                an_order_that_comes_back_to_its_queue_is_noticed
+                guards_in_cancelled_tasks_let_the_next_through
+                a_timed_out_future_whose_drop_waits_for_nobody
+                tasks_that_drop_each_others_handles
+                a_sleep_dropped_by_the_waker_of_another_that_is_due_with_it
+                a_closing_runner_whose_tasks_spawn_wake_and_wait_in_their_destructors
+            }
+            models {
+                a_raw_lock_does_as_the_model
+                a_mutex_does_as_the_model
+                a_semaphore_does_as_the_model
+                an_event_does_as_the_model
+                a_queue_does_as_the_model
+                a_lifo_queue_does_as_the_model
+                a_priority_queue_does_as_the_model
+            }
+            panics {
+                a_panic_in_a_task_goes_through_run_and_the_task_counts_as_cancelled
+                after_a_panic_the_other_tasks_go_on_in_the_next_run
+                a_panic_in_main_leaves_the_tasks_for_the_next_run
+                a_panic_in_a_lent_future_leaves_no_trace_of_the_others
+                a_panic_in_the_drop_of_a_cancelled_future_ends_that_task_alone
+                a_panic_in_the_drop_of_a_finished_future_drops_its_output
+                a_panic_in_the_drop_of_an_output_harms_nobody
+                a_task_that_panics_while_it_holds_a_lock_gives_it_back
+                a_waker_that_panics_in_a_timer_does_not_lose_the_other_timers
+                a_leftover_that_panics_when_the_runner_goes_does_not_spoil_the_next_runner
+                a_panic_does_not_break_the_ambient_loop
+            }
+            runner {
+                what_is_left_after_a_run_goes_on_in_the_next
+                main_may_borrow
+                when_main_has_ended_one_more_batch_runs
+                leftovers_are_cancelled_in_order_of_creation_by_close
+                leftovers_are_cancelled_in_order_of_creation_by_drop
+                leftovers_that_never_began_are_dropped_in_order_of_creation
+                what_was_woken_outside_of_the_loop_goes_before_what_comes_later
+                lent_futures_run_together_and_may_borrow
+                lent_futures_spawn_and_await_tasks
+                runners_nest
+                a_task_of_the_outer_loop_is_cancelled_and_dropped_from_the_inner
+                turns_are_taken_inside_another_loop
+                a_turn_runs_exactly_what_is_ready_when_it_begins
+                a_wake_between_turns_is_a_reason_to_come_back
+                a_handle_outlives_its_runner
+                a_sleep_outlives_its_loop_and_goes_on_in_the_next
+                a_sleep_is_polled_and_dropped_by_another_loop_while_its_own_lives
+                what_is_spawned_on_a_closing_loop_is_dropped_at_once_and_counts_as_cancelled
+                outside_of_a_loop_a_call_says_what_it_needs
+                a_thousand_runners_one_after_the_other_and_a_hundred_at_a_time
+            }
+            storage {
+                futures_and_outputs_of_any_size_and_alignment
+                a_task_has_the_name_it_was_given
+                queues_with_a_size_given_at_run_time
+                ten_thousand_tasks_at_a_time
+                a_pool_is_emptied_by_a_runner_that_goes_and_used_by_the_next
+                a_pool_serves_loops_in_many_threads
+            }
+            threads {
+                four_threads_play_ping_pong_with_the_loop
+                a_storm_of_wakes_while_tasks_end_and_slots_are_used_again
+                slots_used_a_million_times_with_stale_wakers_called
+                threads_without_a_loop_share_primitives_with_the_tasks_of_one
+                waiters_in_threads_are_cancelled_at_random_and_no_permit_is_lost
+                wakes_under_somebodys_lock_do_not_block_each_other
+                a_parked_loop_is_woken_however_short_it_sleeps
+            }
+        }
+    };
+}

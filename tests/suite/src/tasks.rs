@@ -433,7 +433,8 @@ pub(crate) fn woken_many_times_in_one_turn_it_is_polled_once<W: World>(world: &m
             poll_fn(|cx| {
                 for _ in 0..5 {
                     cx.waker().wake_by_ref();
-                    cx.waker().clone().wake();
+                    let copy = cx.waker().clone();
+                    copy.wake();
                 }
                 if POLLS.get() < 4 { Poll::Pending } else { Poll::Ready(()) }
             }),

@@ -1,0 +1,112 @@
+//! What may go where: checked when this compiles. What must not compile at all is in the documentation of this package.
+//!
+//! `corio` is used from threads and interrupts, so its primitives are `Sync`, and its waiting futures `Send`; whatever
+//! belongs to a loop stays on the loop's thread.
+
+use std::cell::Cell;
+use std::marker::{PhantomData, PhantomPinned};
+use std::rc::Rc;
+use std::sync::MutexGuard as StdMutexGuard;
+
+use corio::wait::WaitCell;
+use corio::{
+    Cancelled, DynLifoQueue, DynPriorityQueue, DynQueue, Event, Instant, LifoQueue, Mutex, MutexGuard, Permit,
+    PoolFull, PriorityQueue, Queue, RawLock, RunError, Runner, Semaphore, Sleep, Spawn, Task, TaskPool, TimedOut,
+    Timeout, Turn, YieldNow,
+};
+use corio_mio::{MioReactor, Unparker};
+use corio_sim::{Deadlock, SimReactor, SimUnparker};
+
+/// `T: Send` and so on.
+macro_rules! is {
+    ($($trait:ident: $($type:ty),* $(,)?;)*) => {$($(
+        const _: () = {
+            const fn check<T: ?Sized + $trait>() {}
+            check::<$type>();
+        };
+    )*)*};
+}
+
+/// Not `T: Send` and so on: ambiguous, and so an error, if it is.
+macro_rules! is_not {
+    ($($trait:ident: $($type:ty),* $(,)?;)*) => {$($(
+        const _: fn() = || {
+            trait Ambiguous<A> {
+                fn some() {}
+            }
+            impl<T: ?Sized> Ambiguous<()> for T {}
+            struct Is;
+            impl<T: ?Sized + $trait> Ambiguous<Is> for T {}
+            let _ = <$type as Ambiguous<_>>::some;
+        };
+    )*)*};
+}
+
+/// `Send`, and not `Sync`.
+type Once = Cell<u8>;
+/// A job as programs put them into a queue in a `static`.
+type Job = Box<dyn FnOnce() + Send>;
+/// `Sync`, and not `Send`.
+type Stays = StdMutexGuard<'static, u8>;
+
+is! {
+    Sync: Mutex<u8>, Mutex<Once>, Mutex<Job>, RawLock, Event, Semaphore, WaitCell;
+    Sync: Queue<u8, 4>, Queue<Once, 4>, Queue<Job, 4>, LifoQueue<Once, 4>, PriorityQueue<u8, 4>;
+    Sync: DynQueue<Once>, DynQueue<Job>, DynLifoQueue<Once>, DynPriorityQueue<u8>;
+    Sync: TaskPool<[u64; 4], 2>, TaskPool<Rc<u8>, 2>;
+    Send: Mutex<Once>, Mutex<Job>, RawLock, Event, Semaphore, WaitCell, Queue<Once, 4>, DynQueue<Job>;
+    Send: MutexGuard<'static, u8>, MutexGuard<'static, Once>, Permit<'static>;
+    Sync: MutexGuard<'static, u8>, Permit<'static>;
+    Send: corio::queues::Get<'static, Once, corio::queues::Fifo<Once, 4>>;
+    Send: corio::queues::Put<'static, Once, corio::queues::Fifo<Once, 4>>;
+    Send: corio::queues::Join<'static, Once, corio::queues::Fifo<Once, 4>>;
+    Send: YieldNow, Instant, Turn, Spawn, Cancelled, TimedOut, PoolFull<u8>, RunError<Deadlock>;
+    Send: SimUnparker, Unparker;
+    Sync: SimUnparker, Unparker;
+    Unpin: Task<PhantomPinned>, YieldNow, MutexGuard<'static, PhantomPinned>, Permit<'static>;
+}
+
+is_not! {
+    Send: Task<u8>, Task<()>, Sleep, Timeout<YieldNow>, Runner<SimReactor>, Runner<MioReactor>;
+    Sync: Task<u8>, Sleep, Timeout<YieldNow>, Runner<SimReactor>;
+    Sync: Mutex<Rc<u8>>, Queue<Rc<u8>, 4>, DynQueue<Rc<u8>>, DynPriorityQueue<Rc<u8>>, Mutex<Stays>, Queue<Stays, 4>;
+    Send: Mutex<Rc<u8>>, Queue<Rc<u8>, 4>, MutexGuard<'static, Rc<u8>>, MutexGuard<'static, Stays>;
+    Sync: MutexGuard<'static, Once>, MutexGuard<'static, Rc<u8>>;
+    Send: corio::queues::Get<'static, Rc<u8>, corio::queues::Fifo<Rc<u8>, 4>>;
+    Send: corio::queues::Put<'static, Rc<u8>, corio::queues::Fifo<Rc<u8>, 4>>;
+    Unpin: Sleep, Timeout<YieldNow>, Timeout<PhantomData<Sleep>>;
+    Clone: Task<u8>, MutexGuard<'static, u8>, Permit<'static>, Sleep;
+}
+
+/// The futures of the primitives, which have no names to speak of.
+const fn futures_of_primitives() {
+    const fn send<F: Future + Send>(_: &F) {}
+    const fn not_unpin<F: Future>(_: &F) {}
+    static MUTEX: Mutex<Once> = Mutex::new(Cell::new(1));
+    static LOCK: RawLock = RawLock::new();
+    static EVENT: Event = Event::new();
+    static PERMITS: Semaphore = Semaphore::new(1);
+    static JOBS: Queue<Job, 2> = Queue::new();
+    let _ = || {
+        send(&MUTEX.lock());
+        send(&LOCK.acquire());
+        send(&EVENT.wait());
+        send(&PERMITS.acquire());
+        send(&JOBS.get());
+        send(&JOBS.join());
+        not_unpin(&EVENT.wait());
+    };
+}
+const _: () = futures_of_primitives();
+
+/// What is said of sizes is a promise, too.
+#[test]
+fn handles_are_small() {
+    let word = size_of::<usize>();
+    assert_eq!(size_of::<Task<[u64; 8]>>(), word);
+    assert_eq!(size_of::<Option<Task<u8>>>(), 2 * word);
+    assert_eq!(size_of::<Permit<'_>>(), word);
+    assert_eq!(size_of::<MutexGuard<'_, u8>>(), word);
+    assert_eq!(size_of::<Instant>(), 8);
+    assert!(size_of::<Sleep>() <= 10 * word);
+}
