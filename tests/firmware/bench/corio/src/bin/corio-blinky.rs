@@ -14,7 +14,7 @@ async fn blink(mut led: Led) {
     #[cfg(feature = "stack")]
     let mut left = 10;
     loop {
-        next += Duration::from_millis(100);
+        next += Duration::from_millis(20);
         sleep_until(next).await;
         led.toggle();
         #[cfg(feature = "stack")]

@@ -44,7 +44,7 @@ async fn monitor(board: &Board) {
     #[cfg(feature = "stack")]
     let mut left = 2;
     loop {
-        next += Duration::from_millis(1000);
+        next += Duration::from_millis(200);
         sleep_until(next).await;
         measure::show(board.lock().await.1);
         #[cfg(feature = "stack")]

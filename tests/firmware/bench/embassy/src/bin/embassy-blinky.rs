@@ -11,7 +11,7 @@ use lm3s6965evb::{HZ, Led};
 
 #[embassy_executor::task]
 async fn blink(mut led: Led) {
-    let mut ticker = Ticker::every(Duration::from_millis(100));
+    let mut ticker = Ticker::every(Duration::from_millis(20));
     #[cfg(feature = "stack")]
     let mut left = 10;
     loop {

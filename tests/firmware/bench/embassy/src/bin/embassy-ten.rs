@@ -46,7 +46,7 @@ async fn blink(board: &'static Board, period: u64) {
 
 #[embassy_executor::task]
 async fn monitor(board: &'static Board) {
-    let mut ticker = Ticker::every(Duration::from_millis(1000));
+    let mut ticker = Ticker::every(Duration::from_millis(200));
     #[cfg(feature = "stack")]
     let mut left = 2;
     loop {
