@@ -1,9 +1,10 @@
 //! Heap per idle task and per pending timer: `bench-memory RUNTIME`.
 //!
-//! An allocator that counts stands under one runtime at a time. Idle tasks: ten thousand futures, each polled once and
-//! then pending with nothing registered; what counts is the live heap beyond the size of the futures. That size varies
-//! from task to task, so that a runtime which rounds it up is met at its average. Pending timers: ten thousand sleeps kept in one array, each polled once; what counts is the whole live heap, array included.
-//! `requested` is what was asked of the allocator, `usable` what glibc's malloc gave for it.
+//! An allocator that counts stands under one runtime at a time; tokio's tasks are those of a `LocalSet`. Idle tasks: ten
+//! thousand futures, each polled once and then pending with nothing registered; what counts is the live heap beyond the
+//! size of the futures. That size varies from task to task, so that a runtime which rounds it up is met at its average.
+//! Pending timers: ten thousand sleeps kept in one array, each polled once; what counts is the whole live heap, array
+//! included. `requested` is what was asked of the allocator, `usable` what glibc's malloc gave for it.
 #![allow(unsafe_code)] // An allocator is unsafe to implement.
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -62,10 +62,10 @@ const fn echo(
 }
 
 pub(crate) const ECHOES: [Echo; 6] = [
-    echo("echo-1-64", 1, 64, 16_000, (500, 1_500), None),
-    echo("echo-50-64", 50, 64, 100_000, (1_000, 5_000), Some(450)),
-    echo("echo-1000-64", 1000, 64, 80_000, (2_000, 6_000), None),
-    echo("echo-1-16384", 1, 16_384, 12_000, (500, 1_500), None),
+    echo("echo-1-64", 1, 64, 10_000, (500, 1_500), None),
+    echo("echo-50-64", 50, 64, 80_000, (1_000, 5_000), Some(450)),
+    echo("echo-1000-64", 1000, 64, 60_000, (2_000, 6_000), None),
+    echo("echo-1-16384", 1, 16_384, 8_000, (500, 1_500), None),
     echo("echo-50-16384", 50, 16_384, 40_000, (1_000, 5_000), None),
     echo("echo-1000-16384", 1000, 16_384, 40_000, (2_000, 6_000), None),
 ];
@@ -87,5 +87,5 @@ pub(crate) fn has_io(runtime: &str) -> bool {
 
 /// Runs against the clock, of which the median counts.
 pub(crate) fn rounds(quick: bool) -> u64 {
-    if quick { 3 } else { 7 }
+    if quick { 3 } else { 5 }
 }

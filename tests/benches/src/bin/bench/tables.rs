@@ -119,6 +119,8 @@ fn compare(
         let mut line = vec![test.to_string()];
         line.extend(columns.iter().map(|&runtime| {
             let Some(value) = results.get(test, runtime, metric) else { return "-".into() };
+            // What a difference leaves below the last digit has no sign worth showing.
+            let value = if value.abs() < 0.005 { 0.0 } else { value };
             match results.ratio(test, runtime, base, metric) {
                 Some(ratio) if runtime != base => format!("{value:.digits$} ×{ratio:.2}"),
                 _ => format!("{value:.digits$}"),
