@@ -530,7 +530,12 @@ mod place {
     use alloc::boxed::Box;
     use alloc::vec::Vec;
 
+    #[cfg(not(loom))]
     static SPARE: Short<Vec<&'static Loop>> = Short::new(Vec::new());
+    #[cfg(loom)]
+    loom::lazy_static! {
+        static ref SPARE: Short<Vec<&'static Loop>> = Short::new(Vec::new());
+    }
 
     /// A loop for one runner.
     pub(crate) struct Lease(&'static Loop);

@@ -3,9 +3,11 @@
 #[cfg(all(not(loom), target_has_atomic = "ptr"))]
 pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicU8, Ordering};
 #[cfg(all(not(loom), not(target_has_atomic = "ptr")))]
 pub(crate) use portable_atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
+#[cfg(loom)]
+pub(crate) use sequential::{AtomicBool, AtomicPtr};
 
 #[cfg(all(feature = "alloc", not(loom), target_has_atomic = "ptr"))]
 pub(crate) use core::sync::atomic::AtomicUsize;
@@ -13,3 +15,60 @@ pub(crate) use core::sync::atomic::AtomicUsize;
 pub(crate) use loom::sync::atomic::AtomicUsize;
 #[cfg(all(feature = "alloc", not(loom), not(target_has_atomic = "ptr")))]
 pub(crate) use portable_atomic::AtomicUsize;
+
+/// loom takes a sequentially consistent access for one that acquires or releases, and would find faults where there are
+/// none. Its fences it takes for what they are.
+#[cfg(loom)]
+mod sequential {
+    use super::Ordering;
+    use core::ops::Deref;
+    use loom::sync::atomic::{self, fence};
+
+    pub(crate) struct AtomicBool(atomic::AtomicBool);
+    pub(crate) struct AtomicPtr<T>(atomic::AtomicPtr<T>);
+
+    impl AtomicBool {
+        pub(crate) fn new(value: bool) -> Self {
+            Self(atomic::AtomicBool::new(value))
+        }
+
+        pub(crate) fn load(&self, order: Ordering) -> bool {
+            fence_before(order);
+            self.0.load(order)
+        }
+    }
+
+    impl<T> AtomicPtr<T> {
+        pub(crate) fn new(value: *mut T) -> Self {
+            Self(atomic::AtomicPtr::new(value))
+        }
+
+        pub(crate) fn load(&self, order: Ordering) -> *mut T {
+            fence_before(order);
+            self.0.load(order)
+        }
+    }
+
+    /// Whatever this thread wrote before such a load, and whatever others did before theirs, is in one order.
+    fn fence_before(load: Ordering) {
+        if load == Ordering::SeqCst {
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    // All the rest is loom's.
+
+    impl Deref for AtomicBool {
+        type Target = atomic::AtomicBool;
+        fn deref(&self) -> &Self::Target {
+            &self.0
+        }
+    }
+
+    impl<T> Deref for AtomicPtr<T> {
+        type Target = atomic::AtomicPtr<T>;
+        fn deref(&self) -> &Self::Target {
+            &self.0
+        }
+    }
+}

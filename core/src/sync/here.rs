@@ -9,8 +9,13 @@
 mod place {
     use core::cell::Cell;
 
+    #[cfg(not(loom))]
     std::thread_local! {
         static HERE: Cell<*const ()> = const { Cell::new(core::ptr::null()) };
+    }
+    #[cfg(loom)]
+    loom::thread_local! {
+        static HERE: Cell<*const ()> = Cell::new(core::ptr::null());
     }
 
     #[inline]

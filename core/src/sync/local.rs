@@ -5,14 +5,16 @@
 //! bare metal an interrupt handler can call the same functions in the middle of the loop's own call; a critical
 //! section of a few instructions keeps the two apart.
 
-use core::cell::UnsafeCell;
+use super::UnsafeCell;
 
 /// A value of one loop.
 pub(crate) struct Local<T>(UnsafeCell<T>);
 
 impl<T> Local<T> {
-    pub(crate) const fn new(value: T) -> Self {
-        Self(UnsafeCell::new(value))
+    super::const_fn! {
+        pub(crate) const fn new(value: T) -> Self {
+            Self(UnsafeCell::new(value))
+        }
     }
 
     /// Runs `f` with the value.
@@ -24,10 +26,10 @@ impl<T> Local<T> {
     pub(crate) unsafe fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         #[cfg(any(feature = "std", loom))]
         // SAFETY: `OwnThread` and `NoReentry`, by the caller's word: no other reference is live.
-        return f(unsafe { &mut *self.0.get() });
+        return self.0.with_mut(|value| f(unsafe { &mut *value }));
         #[cfg(not(any(feature = "std", loom)))]
         // SAFETY: `NoReentry` by the caller's word; the critical section excludes interrupts and other cores.
-        return critical_section::with(|_| f(unsafe { &mut *self.0.get() }));
+        return critical_section::with(|_| self.0.with_mut(|value| f(unsafe { &mut *value })));
     }
 
     /// Gives `f` the place of the value, without a lock on any target, for a look at what can be read in one piece.
@@ -36,6 +38,6 @@ impl<T> Local<T> {
     /// As `with`; `f` makes no reference to the value, and reads it by volatile reads of words.
     #[inline]
     pub(crate) unsafe fn peek<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
-        f(self.0.get())
+        self.0.with(f)
     }
 }

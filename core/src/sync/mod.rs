@@ -5,12 +5,16 @@
 //! ([`here`]).
 
 pub(crate) mod atomic;
+mod cell;
 pub(crate) mod here;
 mod local;
 mod short;
 mod wakes;
 
+pub(crate) use cell::{Cell, UnsafeCell};
 pub(crate) use local::Local;
+#[cfg(all(test, loom))]
+pub(crate) use short::ByteLock;
 pub(crate) use short::{Holder, Short};
 pub(crate) use wakes::{Linked, Wakes};
 
@@ -24,3 +28,18 @@ macro_rules! const_fn {
     };
 }
 pub(crate) use const_fn;
+
+/// An array whose places are filled by evaluating the same expression for each.
+#[cfg(not(loom))]
+macro_rules! array_of {
+    ($value:expr; $count:expr) => {
+        [const { $value }; $count]
+    };
+}
+#[cfg(loom)]
+macro_rules! array_of {
+    ($value:expr; $count:expr) => {
+        core::array::from_fn::<_, $count, _>(|_| $value)
+    };
+}
+pub(crate) use array_of;

@@ -13,9 +13,12 @@
 //!   priority queue's comparison of its items, goes through `with_user_code`, which panics if it comes back.
 //! - `Excluded`: the value is touched by whoever has turned `taken` to true, until they turn it back.
 
+#[cfg(not(loom))]
 use super::atomic::{AtomicPtr, Ordering};
 use super::here;
 use core::ptr;
+#[cfg(loom)]
+use core::sync::atomic::{AtomicPtr, Ordering};
 #[cfg(loom)]
 use loom::sync::Mutex;
 
@@ -45,10 +48,8 @@ impl<T> Short<T> {
 pub(crate) struct Holder(AtomicPtr<()>);
 
 impl Holder {
-    super::const_fn! {
-        pub(crate) const fn new() -> Self {
-            Self(AtomicPtr::new(ptr::null_mut()))
-        }
+    pub(crate) const fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
     }
 
     /// # Panics
@@ -73,12 +74,12 @@ impl Holder {
     }
 }
 
-#[cfg(all(feature = "std", not(loom)))]
+#[cfg(any(all(feature = "std", not(loom)), all(test, loom)))]
 mod hosted {
+    use crate::sync::UnsafeCell;
     use crate::sync::atomic::{AtomicBool, Ordering};
-    use core::cell::UnsafeCell;
-    use std::thread;
-    use std::time::Duration;
+    #[cfg(not(loom))]
+    use std::{thread, time::Duration};
 
     /// A value behind a lock that is held for a few instructions.
     pub(crate) struct Short<T> {
@@ -90,8 +91,10 @@ mod hosted {
     unsafe impl<T: Send> Sync for Short<T> {}
 
     impl<T> Short<T> {
-        pub(crate) const fn new(value: T) -> Self {
-            Self { taken: AtomicBool::new(false), value: UnsafeCell::new(value) }
+        crate::sync::const_fn! {
+            pub(crate) const fn new(value: T) -> Self {
+                Self { taken: AtomicBool::new(false), value: UnsafeCell::new(value) }
+            }
         }
 
         /// Runs `f` with the value.
@@ -104,16 +107,26 @@ mod hosted {
             // Also when `f` panics. No closure of this crate leaves the value half changed.
             let _give_back = GiveBack(&self.taken);
             // SAFETY: `Excluded`, and `NoReentry`.
-            f(unsafe { &mut *self.value.get() })
+            self.value.with_mut(|value| f(unsafe { &mut *value }))
         }
 
         /// As `with`, where `f` may call user code; `holder` notices when that comes back here.
+        #[cfg(not(loom))]
         pub(crate) fn with_user_code<R>(&self, holder: &super::Holder, f: impl FnOnce(&mut T) -> R) -> R {
             // Before the lock, for which it would wait for ever. No other thread has this one's context.
             holder.check();
             self.with(|value| holder.hold(|| f(value)))
         }
 
+        /// A model tells its checker that there is nothing to do but to wait for another thread.
+        #[cfg(loom)]
+        fn wait(&self) {
+            while self.taken.load(Ordering::Relaxed) || self.taken.swap(true, Ordering::Acquire) {
+                loom::thread::yield_now();
+            }
+        }
+
+        #[cfg(not(loom))]
         #[cold]
         fn wait(&self) {
             let mut tries = 0u32;
@@ -140,6 +153,8 @@ mod hosted {
 
 #[cfg(all(feature = "std", not(loom)))]
 pub(crate) use hosted::Short;
+#[cfg(all(test, loom))]
+pub(crate) use hosted::Short as ByteLock;
 
 /// A value behind a lock that is held for a few instructions.
 #[cfg(not(any(feature = "std", loom)))]

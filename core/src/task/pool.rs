@@ -69,12 +69,12 @@ impl<S, const N: usize> TaskPool<S, N> {
         /// A pool of free places.
         pub const fn new() -> Self {
             Self {
-                places: [const {
+                places: crate::sync::array_of!(
                     Place {
                         head: Head { slot: Slot::new(), used: AtomicBool::new(false) },
                         room: UnsafeCell::new(MaybeUninit::uninit()),
-                    }
-                }; N],
+                    }; N
+                ),
             }
         }
     }

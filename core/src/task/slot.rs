@@ -13,8 +13,7 @@
 use super::body::Header;
 use super::ready::Ready;
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
-use crate::sync::{Linked, Wakes};
-use core::cell::Cell;
+use crate::sync::{Cell, Linked, Wakes};
 use core::ptr;
 
 /// No task lives in the slot: a wake does nothing.
