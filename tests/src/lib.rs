@@ -70,3 +70,8 @@
 //! let _ = runner.run(inner);
 //! # }
 //! ```
+
+/// The README's example runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

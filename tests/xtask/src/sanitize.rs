@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// What needs no other targets, and runs threads or unsafe code.
-const PACKAGES: &str = "-p corio -p corio-sim -p corio-mio -p corio-tests -p corio-kv";
+const PACKAGES: &str = "-p corio -p corio-sim -p corio-mio -p corio-suite -p corio-tests -p corio-kv";
 
 /// Models in core, every interleaving of them.
 pub(crate) fn loom(words: &[String]) -> Result<(), Mistake> {
