@@ -3,7 +3,7 @@
 //! [`TABLE`] is the rule, read from top to bottom: a row uses only rows above it, and of those only the ones it names.
 //! Within a folder files are free. What a file uses is found by following its `crate::` and `super::` paths through the
 //! re-exports to where each item is defined, so that a façade (`crate::Instant`, `task::StoredWaker`) hides nothing.
-//! Tests inside a file (`#[cfg(test)]`) may use anything.
+//! What only tests have (`#[cfg(test)]`) may use anything.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
@@ -101,12 +101,14 @@ struct Module {
     used: Vec<Path_>,
     /// Names that it re-exports or imports, with where they lead.
     names: BTreeMap<String, Path_>,
+    /// Modules in files of their own.
+    children: Vec<String>,
 }
 
 impl Crate {
     fn read(source: &Path) -> Outcome<Self> {
         let mut files = BTreeMap::new();
-        read_folder(source, &mut Vec::new(), &mut files)?;
+        read_tree(&source.join("lib.rs"), source, &[], &mut files)?;
         Ok(Self { files })
     }
 
@@ -140,23 +142,17 @@ impl Crate {
     }
 }
 
-fn read_folder(folder: &Path, module: &mut Path_, files: &mut BTreeMap<Path_, Module>) -> Outcome {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
-        let own = !matches!(stem, "lib" | "mod");
-        if own {
-            module.push(stem.to_owned());
-        }
-        if path.is_dir() {
-            read_folder(&path, module, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.insert(module.clone(), read_module(&fs::read_to_string(&path)?, module));
-        }
-        if own {
-            module.pop();
-        }
+/// Reads a file, and those of the modules that it declares.
+fn read_tree(file: &Path, folder: &Path, module: &[String], files: &mut BTreeMap<Path_, Module>) -> Outcome {
+    let read = read_module(&fs::read_to_string(file)?, module);
+    for name in &read.children {
+        let inside = folder.join(name);
+        let own = [module, std::slice::from_ref(name)].concat();
+        let flat = inside.with_extension("rs");
+        let file = if flat.exists() { flat } else { inside.join("mod.rs") };
+        read_tree(&file, &inside, &own, files)?;
     }
+    files.insert(module.to_vec(), read);
     Ok(())
 }
 
@@ -178,6 +174,7 @@ fn read_module(text: &str, module: &[String]) -> Module {
                 inline.push((tokens[at + 1].clone(), depth));
                 at += 1;
             }
+            "mod" if tokens.get(at + 2).is_some_and(|token| token == ";") => read.children.push(tokens[at + 1].clone()),
             "use" => {
                 let end = tokens[at..].iter().position(|token| token == ";").map_or(tokens.len(), |n| at + n);
                 let mut leaves = Vec::new();
@@ -274,19 +271,21 @@ fn absolute(path: &[String], module: &[String]) -> Path_ {
     base
 }
 
-/// Drops what follows `#[cfg(test)]`, up to the end of its item.
+/// Drops the items that only tests have: those under a `#[cfg(…)]` that has the word `test`.
 fn without_tests(tokens: Vec<String>) -> Vec<String> {
-    let test = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut kept = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
-        if !tokens[at..].iter().map(String::as_str).take(test.len()).eq(test) {
+        let attribute = tokens[at..].iter().take(3).eq(["#", "[", "cfg"]);
+        let end = tokens[at..].iter().position(|token| token == "]").map_or(tokens.len(), |n| at + n + 1);
+        let words = &tokens[at..end];
+        if !attribute || !words.iter().any(|word| word == "test") || words.iter().any(|word| word == "not") {
             kept.push(tokens[at].clone());
             at += 1;
             continue;
         }
+        at = end;
         let mut depth = 0;
-        at += test.len();
         while at < tokens.len() {
             match tokens[at].as_str() {
                 "{" => depth += 1,
@@ -425,11 +424,14 @@ mod tests {
                 fn f<'a>(a: &'a str) {}
                 #[cfg(test)]
                 mod tests { use crate::wait; fn f() { {} } }
+                #[cfg(all(loom, test))]
+                mod models;
                 mod inner { use super::Instant; }
                 "##,
             ),
         ]);
         assert_eq!(used(&crate_, "time"), ["time"]);
+        assert!(crate_.files[&split("time")].children.is_empty());
     }
 
     #[test]
