@@ -94,7 +94,8 @@ pub async fn serve<M: Memory, R: Read, W: Write>(
         send(&mut writer, b"-ERR max number of clients reached\r\n").await?;
         return Ok(Ended::Refused);
     };
-    let session = Session { server, id, stalled: Cell::new(false), charged: Cell::new(0) };
+    let session =
+        Session { server, id, now: Cell::new(corio::now()), stalled: Cell::new(false), charged: Cell::new(0) };
     let mut reading = pin!(session.reading(&mut reader));
     let mut writing = pin!(session.writing(&mut writer));
     let mut ended = None;
@@ -138,6 +139,8 @@ pub async fn serve<M: Memory, R: Read, W: Write>(
 struct Session<'s, M: Memory> {
     server: &'s Server<M>,
     id: ClientId,
+    /// The time of the last byte or wake-up: one look at the clock serves a burst of requests.
+    now: Cell<Instant>,
     /// The reading loop waits for the writing one.
     stalled: Cell<bool>,
     /// Bytes of heap for requests that the server knows of.
@@ -146,7 +149,8 @@ struct Session<'s, M: Memory> {
 
 impl<M: Memory> Drop for Session<'_, M> {
     fn drop(&mut self) {
-        self.server.with(|state| state.disconnect(self.id, corio::now()));
+        // The clock may not be there any more.
+        self.server.with(|state| state.disconnect(self.id, self.now.get()));
     }
 }
 
@@ -178,6 +182,7 @@ impl<M: Memory> Session<'_, M> {
             match reader.read(query.room()).await? {
                 0 => return Ok(Ended::HungUp),
                 count => {
+                    self.now.set(corio::now());
                     query.arrived(count);
                     taken += count.max(BYTES_AT_ONCE / 16);
                 }
@@ -198,12 +203,16 @@ impl<M: Memory> Session<'_, M> {
         let mut progress = 0;
         loop {
             let args = Args::new(query.as_bytes(), parser.spans());
-            let step = self.server.with(|state| state.execute(self.id, args, corio::now(), &mut progress));
+            let step = self.server.with(|state| state.execute(self.id, args, self.now.get(), &mut progress));
             match step {
                 Step::Done => return Ok(None),
                 Step::Quit => return Ok(Some(Ended::Quit)),
                 Step::Again => self.written().await,
-                Step::Block(until) => return self.blocked(until, query, parser.footprint(), reader).await,
+                Step::Block(until) => {
+                    let ended = self.blocked(until, query, parser.footprint(), reader).await;
+                    self.now.set(corio::now());
+                    return ended;
+                }
             }
         }
     }
@@ -298,6 +307,7 @@ impl<M: Memory> Session<'_, M> {
         self.stalled.set(true);
         poll_fn(|_| if self.idle() { Poll::Ready(()) } else { Poll::Pending }).await;
         self.stalled.set(false);
+        self.now.set(corio::now());
     }
 
     async fn protocol_error(&self, error: ProtocolError) -> Ended {

@@ -100,7 +100,7 @@ fn agrees<S: Store>(keys: &mut Keyspace<S>, seed: u64, steps: usize) {
     let mut model = Model::new();
     let mut now = Instant::ZERO;
     for step in 0..steps {
-        now = now + Duration::from_micros(random.below(3000) as u64);
+        now += Duration::from_micros(random.below(3000) as u64);
         model.retain(|_, (_, expires)| expires.is_none_or(|expires| expires > now));
         let key = vec![b'a' + random.below(5) as u8; random.below(3) + 1];
         let item = vec![b'0' + random.below(10) as u8; random.below(12)];

@@ -8,7 +8,7 @@ use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
 use core::task::Poll;
 use std::hash::RandomState;
-use std::io;
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     let options = match Options::parse(std::env::args().skip(1)) {
         Ok(Asked::Serve(options)) => options,
         Ok(Asked::Print(text)) => {
-            print!("{text}");
+            print(&text);
             return ExitCode::SUCCESS;
         }
         Err(complaint) => {
@@ -82,7 +82,7 @@ async fn listen(options: Options) -> io::Result<()> {
         };
         io::Error::new(error.kind(), format!("cannot listen on {bind}:{port}: {error}{hint}"))
     })?;
-    println!("kv: listening on {}", listener.local_addr()?);
+    print(&format!("kv: listening on {}\n", listener.local_addr()?));
 
     let server = Rc::new(Server::<Heap<RandomState>>::hosted(limits));
     let _expiry = spawn({
@@ -100,7 +100,7 @@ async fn listen(options: Options) -> io::Result<()> {
     if let Some(error) = refused {
         return Err(failed("cannot accept connections", error));
     }
-    println!("kv: closing");
+    print("kv: closing\n");
     server.close();
     // Whoever does not read its replies by then will not read them.
     let _ = timeout(GRACE, server.emptied()).await;
@@ -124,6 +124,12 @@ async fn accept(listener: TcpListener, server: Rc<Server<Heap<RandomState>>>) ->
         };
         spawn(session).detach();
     }
+}
+
+/// Prints, whether or not anybody reads it.
+fn print(text: &str) {
+    let mut stdout = io::stdout();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
 fn failed(what: &str, error: io::Error) -> io::Error {
