@@ -9,6 +9,56 @@ use std::time::Duration;
 /// next event only when an operation fails with `WouldBlock`, so there it must be seen to fail.
 pub(crate) const SHORT_IS_DRAINED: bool = cfg!(unix);
 
+/// A monotonic clock, in nanoseconds since it was made: 584 years in 64 bits.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    start: clock::Point,
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self { start: clock::now() }
+    }
+
+    #[inline]
+    pub(crate) fn nanos(&self) -> u64 {
+        clock::since(&self.start)
+    }
+}
+
+/// The system's own number, which needs one subtraction; the standard library's type does arithmetic with carries.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod clock {
+    use rustix::time::{ClockId, clock_gettime};
+
+    pub(super) type Point = u64;
+
+    #[inline]
+    pub(super) fn now() -> Point {
+        let now = clock_gettime(ClockId::Monotonic);
+        // Both are small and positive: the clock counts from the machine's start.
+        (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
+    }
+
+    #[inline]
+    pub(super) fn since(start: &Point) -> u64 {
+        now().saturating_sub(*start)
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod clock {
+    pub(super) type Point = std::time::Instant;
+
+    pub(super) fn now() -> Point {
+        Point::now()
+    }
+
+    pub(super) fn since(start: &Point) -> u64 {
+        start.elapsed().as_nanos() as u64
+    }
+}
+
 /// What an error of `accept` asks for.
 pub(crate) enum AcceptError {
     /// This connection is gone; the next one may be fine.

@@ -21,6 +21,7 @@ use corio::{Event, Instant, Reactor, Unpark};
 use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
+use crate::os;
 use crate::source::Source;
 
 /// How many events one park hands out at most; what is left over stays with the kernel until the next park.
@@ -52,7 +53,7 @@ pub struct MioReactor {
     handle: Handle,
     events: Events,
     waker: Arc<Waker>,
-    start: std::time::Instant,
+    clock: os::Clock,
     /// The time when the clock was last read: a deadline before it has passed, whatever the time is now.
     seen: Cell<Instant>,
 }
@@ -76,7 +77,7 @@ impl MioReactor {
             handle,
             events: Events::with_capacity(EVENTS),
             waker,
-            start: std::time::Instant::now(),
+            clock: os::Clock::new(),
             seen: Cell::new(Instant::ZERO),
         })
     }
@@ -128,8 +129,7 @@ impl Reactor for MioReactor {
 
     #[inline]
     fn now(&self) -> Instant {
-        // Nanoseconds in 64 bits last for 584 years.
-        let now = Instant::from_nanos(self.start.elapsed().as_nanos() as u64);
+        let now = Instant::from_nanos(self.clock.nanos());
         self.seen.set(now);
         now
     }

@@ -444,6 +444,7 @@ impl Loop {
     /// # Safety
     /// It is new or was wound up, and belongs to the caller alone but for stale wakers.
     pub(crate) unsafe fn reset(&self) {
+        self.ready.wakes().awake();
         // SAFETY: by the caller's word.
         unsafe {
             self.with(|state| {

@@ -143,7 +143,7 @@ mod flavour {
         /// # Safety
         /// `Marked`.
         #[inline]
-        unsafe fn push_marked(element: &'static T) -> Option<&'static T::Home> {
+        pub(crate) unsafe fn push_marked(element: &'static T) -> Option<&'static T::Home> {
             let home = element.home();
             if T::is_here(home) {
                 // SAFETY: `OwnThread`, as `is_here` says; `push` calls nothing; `Marked`.
