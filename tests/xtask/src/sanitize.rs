@@ -24,7 +24,7 @@ pub(crate) fn asan(words: &[String]) -> Result<(), Mistake> {
     let about = ask(command("rustc").arg("-vV"), "", Duration::from_secs(60))?;
     let host = field(&about, "host: ")?;
     // An unstable flag; this is how a stable compiler is told to take it.
-    let mut test = cargo(&format!("test {PACKAGES} --lib --bins --tests --target {host}"));
+    let mut test = cargo(&format!("test {PACKAGES} --lib --bins --tests --no-fail-fast --target {host}"));
     test.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Zsanitizer=address");
     test.env("CARGO_TARGET_DIR", target_dir()?.join("asan"));
     run(test.arg("--").args(words), BUILD)?;
@@ -54,7 +54,7 @@ pub(crate) fn tsan(words: &[String]) -> Result<(), Mistake> {
          -Clink-arg=-lm -Clink-arg=-lc"
     );
     let mut test = command("/usr/bin/cargo");
-    test.args(format!("test {PACKAGES} --lib --bins --tests -Zbuild-std --target {host}").split_whitespace());
+    test.args(format!("test {PACKAGES} --lib --bins --tests --no-fail-fast -Zbuild-std --target {host}").split_whitespace());
     test.env_remove("RUSTUP_TOOLCHAIN").env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", flags);
     test.env("CARGO_TARGET_DIR", target_dir()?.join("tsan"));
     run(test.arg("--").args(words), BUILD)?;
