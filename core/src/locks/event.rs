@@ -42,9 +42,7 @@ impl Event {
 
     /// Sets the flag: every current waiter is released, in order of arrival, even if `clear` is called before they run.
     pub fn set(&self) {
-        if !self.lines.with(|set, _| core::mem::replace(&mut set.0, true)) {
-            self.lines.wake_all(0);
-        }
+        self.lines.with_wake_all(0, |set| !core::mem::replace(&mut set.0, true));
     }
 
     /// Takes the flag back: who comes to wait from now on waits.

@@ -224,14 +224,15 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     /// # Errors
     /// When all items were done already.
     pub fn task_done(&self) -> Result<(), TaskDoneTooOften> {
-        let all_done = self.lines.with(|state, _| {
-            state.unfinished = state.unfinished.checked_sub(1).ok_or(TaskDoneTooOften)?;
-            Ok(state.unfinished == 0)
-        })?;
-        if all_done {
-            self.lines.wake_all(JOINERS);
-        }
-        Ok(())
+        let mut result = Ok(());
+        self.lines.with_wake_all(JOINERS, |state| {
+            match state.unfinished.checked_sub(1) {
+                Some(left) => state.unfinished = left,
+                None => result = Err(TaskDoneTooOften),
+            }
+            result.is_ok() && state.unfinished == 0
+        });
+        result
     }
 
     /// Waits until every item that was put is done: see [`task_done`](Self::task_done).
@@ -245,10 +246,7 @@ impl<T, S: Store<T>> QueueOf<T, S> {
 
     /// Ends the queue: puts fail from now on, and gets once it is empty. All who wait are woken to find out.
     pub fn shutdown(&self, how: Shutdown) {
-        let mut all_done = self.lines.with(|state, _| {
-            state.shut = true;
-            false
-        });
+        self.lines.with(|state, _| state.shut = true);
         if how == Shutdown::Immediate {
             // Item by item: their drops are user code, which must not run under the lock.
             while let Some(item) = self.lines.with(|state, _| {
@@ -258,13 +256,10 @@ impl<T, S: Store<T>> QueueOf<T, S> {
             }) {
                 drop(item);
             }
-            all_done = self.lines.with(|state, _| state.unfinished == 0);
+            self.lines.with_wake_all(JOINERS, |state| state.unfinished == 0);
         }
-        if all_done {
-            self.lines.wake_all(JOINERS);
-        }
-        self.lines.wake_all(GETTERS);
-        self.lines.wake_all(PUTTERS);
+        self.lines.with_wake_all(GETTERS, |_| true);
+        self.lines.with_wake_all(PUTTERS, |_| true);
     }
 
     /// Wakes the next in `line` if there is something for them.

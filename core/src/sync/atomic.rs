@@ -16,8 +16,9 @@ pub(crate) use loom::sync::atomic::AtomicUsize;
 #[cfg(all(feature = "alloc", not(loom), not(target_has_atomic = "ptr")))]
 pub(crate) use portable_atomic::AtomicUsize;
 
-/// loom takes a sequentially consistent access for one that acquires or releases, and would find faults where there are
-/// none. Its fences it takes for what they are.
+/// Two things that loom takes too lightly, so that it would find faults where there are none: a sequentially consistent
+/// load is to it one that acquires (its fences are what they should be), and a store may come between the two halves of
+/// another thread's swap (but a swap may not).
 #[cfg(loom)]
 mod sequential {
     use super::Ordering;
@@ -35,6 +36,14 @@ mod sequential {
         pub(crate) fn load(&self, order: Ordering) -> bool {
             fence_before(order);
             self.0.load(order)
+        }
+
+        pub(crate) fn store(&self, value: bool, order: Ordering) {
+            match order {
+                // It would go on with a release that it overwrites; of those that it overwrites none is acquired.
+                Ordering::Relaxed => _ = self.0.swap(value, order),
+                _ => self.0.store(value, order),
+            }
         }
     }
 

@@ -86,17 +86,13 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
         result
     }
 
-    /// Grants and wakes all who stand in `line` now, in order.
-    pub(crate) fn wake_all(&self, line: usize) {
-        let mut epoch = None;
-        self.wake_on(|_, lines| {
-            let line = &mut lines[line];
-            if line.is_empty() {
-                return StoredWaker::NONE;
-            }
-            let epoch = *epoch.get_or_insert_with(|| line.begin_grant_all());
-            line.grant_older(epoch)
-        });
+    /// Runs `f`; if it says so, grants and wakes all who stand in `line` at that very moment, in order. Who comes later
+    /// is not among them, though the lock is free in between.
+    pub(crate) fn with_wake_all(&self, line: usize, f: impl FnOnce(&mut S) -> bool) {
+        let epoch = self.with(|state, lines| f(state).then(|| lines[line].begin_grant_all()));
+        if let Some(epoch) = epoch {
+            self.wake_on(|_, lines| lines[line].grant_older(epoch));
+        }
     }
 
     /// Wakes whom `grant` chooses, as long as it chooses anyone. The lock is free in between.
