@@ -187,7 +187,7 @@ impl<M: Memory> State<M> {
             }
             Command::Info(sections) => {
                 let len = info::len(self, sections, now);
-                // The table of clients is read for the text before one of them gets it, so it is written twice.
+                // Made twice, once to be measured: there is no place to keep it.
                 if let Some(client) = self.clients.get(id) {
                     client.out.header(b'$', len);
                 }

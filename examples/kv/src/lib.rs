@@ -44,6 +44,7 @@ mod blocking;
 mod bounded;
 mod client;
 mod command;
+mod ended;
 mod exec;
 #[cfg(feature = "alloc")]
 mod heap;
@@ -64,6 +65,7 @@ mod table;
 
 pub use bounded::{Block, Bounded, BoundedRoster, BoundedStore, Ring};
 pub use client::Client;
+pub use ended::{Ended, StreamError};
 #[cfg(feature = "alloc")]
 pub use heap::{Heap, HeapRoster, HeapStore, Pending};
 pub use keyspace::{Keyspace, Left, Only, Refused, Unless};
@@ -71,5 +73,5 @@ pub use limits::Limits;
 pub use memory::{Area, Full, List, Memory, Output};
 pub use roster::{ClientId, Roster};
 pub use server::Server;
-pub use session::{Ended, StreamError, serve};
+pub use session::serve;
 pub use store::{End, Entry, Store, Value};

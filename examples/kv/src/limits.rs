@@ -3,7 +3,7 @@
 //! What a client can make the server hold is limited four ways: by the size of one request (`max_bulk`, `max_args`,
 //! `max_inline`, `max_query`), by the replies that wait for it (`max_pending`, `max_backlog`), by what all clients'
 //! buffers and subscriptions may hold together (`max_buffers`), and by the data (`max_memory`). So the memory of a
-//! server is at most about `max_memory + max_buffers`, plus half a kilobyte a client, whatever its clients do.
+//! server is at most about `max_memory + max_buffers`, plus a kilobyte a client, whatever its clients do.
 
 /// The bounds of one server. Sizes are in bytes.
 ///

@@ -293,7 +293,6 @@ impl<S: List<Span>> Parser<S> {
                         continue;
                     }
                     (0, _) => {}
-                    (_, 0) if read >= line.len() => return Err(ProtocolError::Quotes),
                     (_, 0) => return Err(ProtocolError::Quotes),
                     (b'"', b'\\') => (put, read) = escape(line, read),
                     (b'\'', b'\\') if at(line, read + 1) == b'\'' => (put, read) = (b'\'', read + 1),
