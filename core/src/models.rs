@@ -7,19 +7,15 @@
 
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use crate::sync::{ByteLock, Linked, Wakes, here};
-use crate::task::ready::Ready;
-use crate::task::slot::{Slot, Step};
-use crate::task::waker;
 use crate::wait::WaitCell;
 use crate::{
-    Event, Instant, Mutex, OneShot, PutError, Queue, RawLock, Reactor, Runner, Semaphore, ShutDown, Shutdown, TaskPool,
-    Unpark,
+    Cancelled, Event, Instant, Mutex, OneShot, Queue, RawLock, Reactor, Runner, Semaphore, ShutDown, Shutdown,
+    TaskPool, Unpark, spawn, yield_now,
 };
 use core::convert::Infallible;
-use core::future::{Future, poll_fn};
-use core::mem::ManuallyDrop;
-use core::pin::{Pin, pin};
-use core::ptr::{self, NonNull};
+use core::future::{Future, pending, poll_fn};
+use core::pin::pin;
+use core::ptr;
 use core::task::{Context, Poll, Waker};
 use loom::cell::Cell;
 use loom::sync::Notify;
@@ -285,6 +281,551 @@ mod wakes {
                 }
             }
             pusher.join().unwrap();
+        });
+    }
+}
+
+mod byte_lock {
+    //! The lock of hosted targets. (Everywhere else in here `Short` is loom's own mutex, which is easier on the checker.)
+
+    use super::*;
+
+    /// `Excluded`: the value is in a cell that is checked.
+    #[test]
+    fn one_thread_at_a_time() {
+        check(3, || {
+            let lock = forever(ByteLock::new(0));
+            let add = move || (0..2).for_each(|_| lock.with(|value| *value += 1));
+            let other = thread::spawn(add);
+            add();
+            other.join().unwrap();
+            assert_eq!(lock.with(|value| *value), 4);
+        });
+    }
+}
+
+mod cell {
+    //! `WaitCell`: look, register, look again.
+
+    use super::*;
+
+    struct Button {
+        pressed: AtomicBool,
+        cell: WaitCell,
+    }
+
+    impl Button {
+        fn new() -> &'static Self {
+            forever(Self { pressed: AtomicBool::new(false), cell: WaitCell::new() })
+        }
+
+        /// Relaxed: what orders it is the cell.
+        fn press(&self) {
+            self.pressed.store(true, Ordering::Relaxed);
+            self.cell.wake();
+        }
+
+        fn is_pressed(&self) -> bool {
+            self.pressed.load(Ordering::Relaxed)
+        }
+
+        async fn wait(&self) {
+            poll_fn(|cx| {
+                if self.is_pressed() {
+                    return Poll::Ready(());
+                }
+                self.cell.register(cx.waker());
+                if self.is_pressed() { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await
+        }
+    }
+
+    #[test]
+    fn no_wake_is_lost() {
+        check(3, || {
+            let button = Button::new();
+            let presser = thread::spawn(move || button.press());
+            block_on(button.wait());
+            presser.join().unwrap();
+        });
+    }
+
+    /// Who wakes without having anything to say takes the waker; the poll that it causes puts it back.
+    #[test]
+    fn nor_by_a_wake_in_vain() {
+        check(3, || {
+            let button = Button::new();
+            let vain = thread::spawn(move || button.cell.wake());
+            let presser = thread::spawn(move || button.press());
+            block_on(button.wait());
+            vain.join().unwrap();
+            presser.join().unwrap();
+        });
+    }
+
+    /// Of two that register the second stays.
+    #[test]
+    fn a_second_waker_takes_the_place_of_the_first() {
+        check(3, || {
+            let button = Button::new();
+            let presser = thread::spawn(move || button.press());
+            let _was_polled = poll_and_drop(button.wait());
+            block_on(button.wait());
+            presser.join().unwrap();
+            button.cell.register(&ByHand::new().1);
+            assert!(button.cell.take().is_some() && button.cell.take().is_none());
+        });
+    }
+}
+
+mod lines {
+    //! The primitives, between threads that poll by hand.
+
+    use super::*;
+
+    /// A value in a cell that notices two who use it at a time, or one after the other without knowing of it.
+    fn count(cell: &Cell<u32>) {
+        cell.set(cell.get() + 1);
+    }
+
+    #[test]
+    fn a_permit_goes_from_hand_to_hand() {
+        check(2, || {
+            let seat = forever((Semaphore::new(1), Cell::new(0)));
+            let sit = move || {
+                let permit = block_on(seat.0.acquire());
+                count(&seat.1);
+                drop(permit);
+            };
+            let threads = [thread::spawn(sit), thread::spawn(sit)];
+            sit();
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            assert_eq!((seat.0.available(), seat.1.get()), (1, 3));
+        });
+    }
+
+    #[test]
+    fn permits_released_by_others_reach_all_who_wait() {
+        check(2, || {
+            let semaphore = forever(Semaphore::new(0));
+            let threads = [
+                thread::spawn(move || (0..2).for_each(|_| semaphore.release())),
+                thread::spawn(move || block_on(semaphore.acquire()).forget()),
+            ];
+            block_on(semaphore.acquire()).forget();
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            assert_eq!(semaphore.available(), 0);
+        });
+    }
+
+    /// Whether it was granted a permit or not.
+    #[test]
+    fn a_waiter_that_is_dropped_takes_no_permit_along() {
+        check(2, || {
+            let semaphore = forever(Semaphore::new(0));
+            let threads = [
+                thread::spawn(move || semaphore.release()),
+                thread::spawn(move || drop(poll_and_drop(semaphore.acquire()))),
+            ];
+            drop(block_on(semaphore.acquire()));
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            assert_eq!(semaphore.available(), 1);
+        });
+    }
+
+    #[test]
+    fn a_mutex_excludes() {
+        check(2, || {
+            let mutex = forever(Mutex::new(Cell::new(0)));
+            let add = move || count(&block_on(mutex.lock()));
+            let threads = [thread::spawn(add), thread::spawn(add)];
+            add();
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            assert_eq!(mutex.try_lock().unwrap().get(), 3);
+        });
+    }
+
+    #[test]
+    fn a_waiter_that_is_dropped_hands_the_mutex_on() {
+        check(2, || {
+            let mutex = forever(Mutex::new(Cell::new(0)));
+            let held = mutex.try_lock().unwrap();
+            let threads = [
+                thread::spawn(move || drop(poll_and_drop(mutex.lock()))),
+                thread::spawn(move || count(&block_on(mutex.lock()))),
+            ];
+            count(&held);
+            drop(held);
+            count(&block_on(mutex.lock()));
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            assert_eq!(mutex.try_lock().unwrap().get(), 3);
+        });
+    }
+
+    #[test]
+    fn a_raw_lock_released_elsewhere_is_handed_on() {
+        check(2, || {
+            let lock = forever(RawLock::new());
+            assert!(lock.try_acquire());
+            let threads = [
+                thread::spawn(move || lock.release().unwrap()),
+                thread::spawn(move || {
+                    if poll_and_drop(lock.acquire()).is_some() {
+                        lock.release().unwrap();
+                    }
+                }),
+            ];
+            block_on(lock.acquire());
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            assert!(lock.is_locked() && lock.release().is_ok());
+        });
+    }
+
+    #[test]
+    fn an_event_releases_all_who_wait() {
+        check(2, || {
+            let event = forever((Event::new(), Cell::new(0)));
+            let setter = thread::spawn(move || {
+                event.1.set(1);
+                event.0.set();
+            });
+            let wait = move || {
+                block_on(event.0.wait());
+                event.1.get()
+            };
+            let waiter = thread::spawn(wait);
+            assert_eq!((wait(), waiter.join().unwrap()), (1, 1));
+            setter.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn an_event_that_is_cleared_at_once_releases_those_in_line() {
+        check(2, || {
+            let event = forever(Event::new());
+            let setter = thread::spawn(move || {
+                event.set();
+                event.clear();
+                event.set();
+            });
+            let waiter = thread::spawn(move || block_on(event.wait()));
+            let _was_set = poll_and_drop(event.wait());
+            block_on(event.wait());
+            setter.join().unwrap();
+            waiter.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn items_arrive_in_order() {
+        check(2, || {
+            let queue = forever(Queue::<u32, 1>::new());
+            let putter = thread::spawn(move || {
+                for item in 1..=3 {
+                    block_on(queue.put(item)).unwrap();
+                }
+            });
+            for item in 1..=3 {
+                assert_eq!(block_on(queue.get()), Ok(item));
+                queue.task_done().unwrap();
+            }
+            putter.join().unwrap();
+            block_on(queue.join());
+        });
+    }
+
+    #[test]
+    fn a_getter_that_is_dropped_leaves_the_item_to_another() {
+        check(2, || {
+            let queue = forever(Queue::<u32, 1>::new());
+            let threads = [
+                thread::spawn(move || queue.try_put(1).unwrap()),
+                thread::spawn(move || {
+                    if let Some(item) = poll_and_drop(queue.get()) {
+                        queue.try_put(item.unwrap()).unwrap();
+                    }
+                }),
+            ];
+            assert_eq!(block_on(queue.get()), Ok(1));
+            for thread in threads {
+                thread.join().unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn a_putter_that_is_dropped_leaves_the_room_to_another() {
+        check(2, || {
+            let queue = forever(Queue::<u32, 1>::new());
+            queue.try_put(0).unwrap();
+            let threads = [
+                thread::spawn(move || assert_eq!(queue.try_get(), Ok(0))),
+                thread::spawn(move || {
+                    if poll_and_drop(queue.put(1)).is_some() {
+                        assert_eq!(queue.try_get(), Ok(1));
+                    }
+                }),
+            ];
+            block_on(queue.put(2)).unwrap();
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            assert_eq!(queue.try_get(), Ok(2));
+        });
+    }
+
+    #[test]
+    fn a_shut_down_queue_keeps_nobody() {
+        check(2, || {
+            let queue = forever(Queue::<u32, 1>::new());
+            let threads = [
+                thread::spawn(move || queue.shutdown(Shutdown::Drain)),
+                thread::spawn(move || assert_eq!(block_on(queue.get()), Err(ShutDown))),
+            ];
+            assert_eq!(block_on(queue.get()), Err(ShutDown));
+            for thread in threads {
+                thread.join().unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn who_joins_learns_of_the_last_item() {
+        check(2, || {
+            let queue = forever(Queue::<u32, 2>::new());
+            queue.try_put(1).unwrap();
+            queue.try_put(2).unwrap();
+            let threads = [0, 1].map(|_| {
+                thread::spawn(move || {
+                    queue.try_get().unwrap();
+                    queue.task_done().unwrap();
+                })
+            });
+            block_on(queue.join());
+            for thread in threads {
+                thread.join().unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn one_shot_arrives() {
+        check(3, || {
+            let shot = forever(OneShot::new());
+            let sender = thread::spawn(move || shot.send(Cell::new(1)).ok().unwrap());
+            assert_eq!(block_on(shot.recv()).get(), 1);
+            sender.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_receiver_that_is_dropped_leaves_the_value_to_another() {
+        check(2, || {
+            let (shot, back) = forever((OneShot::new(), OneShot::new()));
+            let threads = [
+                thread::spawn(move || shot.send(1).unwrap()),
+                thread::spawn(move || {
+                    if let Some(value) = poll_and_drop(shot.recv()) {
+                        back.send(value).unwrap();
+                    }
+                }),
+            ];
+            let (mut first, mut second) = (pin!(shot.recv()), pin!(back.recv()));
+            let either = poll_fn(|cx| match first.as_mut().poll(cx) {
+                Poll::Pending => second.as_mut().poll(cx),
+                ready => ready,
+            });
+            assert_eq!(block_on(either), 1);
+            for thread in threads {
+                thread.join().unwrap();
+            }
+        });
+    }
+}
+
+mod loops {
+    //! Whole loops, each in a thread of its own.
+
+    use super::*;
+
+    /// A reactor without time and events.
+    struct Still(Parker);
+
+    #[derive(Clone, Copy)]
+    struct Parker(&'static Notify);
+
+    impl Still {
+        fn new() -> Self {
+            Self(Parker(forever(Notify::new())))
+        }
+    }
+
+    impl Unpark for Parker {
+        fn unpark(&self) {
+            self.0.notify();
+        }
+    }
+
+    impl Reactor for Still {
+        type Error = Infallible;
+        type Unparker = Parker;
+
+        fn now(&self) -> Instant {
+            Instant::ZERO
+        }
+
+        fn park(&mut self, until: Option<Instant>) -> Result<(), Infallible> {
+            if until.is_none() {
+                self.0.0.wait();
+            }
+            Ok(())
+        }
+
+        fn unparker(&self) -> Parker {
+            self.0
+        }
+    }
+
+    fn run<F: Future>(main: F) -> F::Output {
+        Runner::new(Still::new()).run(main).unwrap()
+    }
+
+    /// `Told` and `Seen`, through a task's waker.
+    #[test]
+    fn a_loop_is_woken_from_elsewhere() {
+        check(2, || {
+            let (semaphore, threads) = (forever(Semaphore::new(0)), [(); 2]);
+            let threads = threads.map(|()| thread::spawn(move || semaphore.release()));
+            run(async {
+                for _ in 0..2 {
+                    semaphore.acquire().await.forget();
+                }
+            });
+            for thread in threads {
+                thread.join().unwrap();
+            }
+        });
+    }
+
+    /// A task that ends at once, leaving a thread that wakes it all the same.
+    fn stale(place: &'static Cell<u32>) -> impl Future<Output = thread::JoinHandle<()>> + 'static {
+        poll_fn(move |cx| {
+            place.set(place.get() + 1);
+            let waker = cx.waker().clone();
+            Poll::Ready(thread::spawn(move || waker.wake()))
+        })
+    }
+
+    /// `Claimed`: two loops use one slot in turn, while a wake of its first task is under way.
+    #[test]
+    fn a_slot_changes_loops_under_a_stale_wake() {
+        check(2, || {
+            let pool = forever(TaskPool::<[u64; 8], 1>::new());
+            let place = forever(Cell::new(0));
+            let other = thread::spawn(move || {
+                run(async {
+                    let here = thread::current().id();
+                    let task = pool.spawn(async move {
+                        place.set(place.get() + 1);
+                        yield_now().await;
+                        assert_eq!(thread::current().id(), here);
+                        place.set(place.get() + 1);
+                    });
+                    if let Ok(task) = task {
+                        assert_eq!(task.await, Ok(()));
+                    }
+                });
+            });
+            let waking = run(async {
+                match pool.spawn(stale(place)) {
+                    Ok(task) => task.await.ok(),
+                    Err(_) => None,
+                }
+            });
+            other.join().unwrap();
+            if let Some(waking) = waking {
+                waking.join().unwrap();
+            }
+        });
+    }
+
+    /// The same within one loop, which takes over a slot that the wake holds.
+    #[test]
+    fn a_slot_is_used_again_under_a_stale_wake() {
+        check(2, || {
+            let pool = forever(TaskPool::<[u64; 8], 1>::new());
+            let place = forever(Cell::new(0));
+            run(async {
+                let waking = pool.spawn(stale(place)).ok().unwrap().await.unwrap();
+                let again = pool.spawn(async { yield_now().await }).ok();
+                if let Some(again) = again {
+                    assert_eq!(again.await, Ok(()));
+                }
+                waking.join().unwrap();
+            });
+        });
+    }
+
+    /// Slots from the heap.
+    #[test]
+    fn a_spawned_slot_is_used_again_under_a_stale_wake() {
+        check(2, || {
+            let place = forever(Cell::new(0));
+            run(async {
+                let waking = spawn(stale(place)).await.unwrap();
+                let again = spawn(async { yield_now().await });
+                assert_eq!(again.await, Ok(()));
+                waking.join().unwrap();
+            });
+        });
+    }
+
+    /// A loop that has ended is used by the runner of another thread, while a wake for the first is under way.
+    #[test]
+    fn a_loop_is_used_again_under_a_stale_wake() {
+        check(2, || {
+            let place = forever(Cell::new(0));
+            let waking = run(stale(place));
+            let next = thread::spawn(move || {
+                run(async { yield_now().await });
+            });
+            next.join().unwrap();
+            waking.join().unwrap();
+        });
+    }
+
+    /// A lock is not handed to a task that was cancelled; its end passes the matter on.
+    #[test]
+    fn a_cancelled_task_keeps_no_lock() {
+        check(2, || {
+            let mutex = forever(Mutex::new(Cell::new(0)));
+            let held = mutex.try_lock().unwrap();
+            let releasing = thread::spawn(move || drop(held));
+            run(async {
+                let cancelled = spawn(async {
+                    let _held = mutex.lock().await;
+                    pending::<()>().await
+                });
+                yield_now().await;
+                let next = spawn(async { mutex.lock().await.set(1) });
+                yield_now().await;
+                cancelled.cancel();
+                assert_eq!((next.await, cancelled.await), (Ok(()), Err(Cancelled)));
+            });
+            releasing.join().unwrap();
         });
     }
 }

@@ -151,6 +151,8 @@ impl<R: Reactor> Runner<R> {
             while !slot.start(running.ready(), header.as_ptr().cast(), false, true) {
                 // A wake left over from the run before is still in the queue, or on its way there.
                 self.turn_here();
+                #[cfg(loom)]
+                loom::thread::yield_now();
             }
             running.adopt(slot);
         }

@@ -39,11 +39,8 @@ mod sequential {
         }
 
         pub(crate) fn store(&self, value: bool, order: Ordering) {
-            match order {
-                // It would go on with a release that it overwrites; of those that it overwrites none is acquired.
-                Ordering::Relaxed => _ = self.0.swap(value, order),
-                _ => self.0.store(value, order),
-            }
+            // It goes on with whatever release it overwrites. No two of ours follow each other that differ in that.
+            self.0.swap(value, order);
         }
     }
 

@@ -10,7 +10,7 @@ use alloc::boxed::Box;
 use core::ptr;
 
 /// Slots in one block.
-const BLOCK: usize = 32;
+const BLOCK: usize = if cfg!(loom) { 2 } else { 32 };
 
 /// The free slots of one loop.
 pub(crate) struct Slots {
