@@ -114,7 +114,6 @@ pub use queues::{
 };
 pub use reactor::{Reactor, Unpark};
 pub use runner::{RunError, Runner, Turn};
-#[cfg(not(feature = "alloc"))]
 pub use sched::LoopMemory;
 pub use sched::current::now;
 #[cfg(feature = "alloc")]

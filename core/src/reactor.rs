@@ -60,7 +60,8 @@ pub trait Reactor {
     /// The time since the reactor's start. Never goes back.
     fn now(&self) -> Instant;
 
-    /// Waits for an event, an unpark or the deadline, and wakes the tasks the events concern. It may return early.
+    /// Waits for an event, an unpark or the deadline, and wakes the tasks the events concern. It may return early, and
+    /// returns once it has woken anyone: what it wakes on the loop's own thread is no reason for an unpark.
     ///
     /// `None`: until something happens. A deadline that is not in the future: look for events without waiting.
     ///

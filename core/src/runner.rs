@@ -92,7 +92,6 @@ impl<R: Reactor> Runner<R> {
     ///
     /// # Panics
     /// When another runner uses `memory`.
-    #[cfg(not(feature = "alloc"))]
     #[track_caller]
     pub fn new_in(memory: &'static crate::LoopMemory, reactor: R) -> Self {
         Self::with_lease(reactor, Lease::new_in(memory))
@@ -120,6 +119,8 @@ impl<R: Reactor> Runner<R> {
     /// Takes in what was woken from outside of the loop since it last ran: that goes before what is queued now.
     fn enter(&self) -> current::Entered {
         let entered = current::enter(self.running());
+        // `reactor_mut` may have put another reactor in place.
+        self.running().ready().set_unparker(self.reactor.unparker());
         // SAFETY: `OwnThread`.
         let _last = unsafe { self.running().ready().wakes().batch() };
         entered
@@ -142,21 +143,23 @@ impl<R: Reactor> Runner<R> {
     pub fn run<F: Future>(&mut self, main: F) -> Result<F::Output, RunError<R::Error>> {
         let running = self.running();
         let _here = self.enter();
+        // The root slot is used here only, and `&mut self` keeps out a second run.
+        let slot = running.root();
+        while !slot.claim() {
+            // A wake left over from the run before is still in the queue, or on its way there.
+            self.turn_here();
+        }
         let body = pin!(Body::new(main, (), Free::Nothing));
         // SAFETY: the body stays pinned in this frame until `main` is over, which `EndMain` sees to.
         let header = unsafe { NonNull::from(body.get_unchecked_mut()).cast::<Header>() };
-        let slot = running.root();
-        // SAFETY: the root slot is used here only, and `&mut self` keeps out a second run.
-        unsafe {
-            while !slot.start(running.ready(), header.as_ptr().cast(), false, true) {
-                // A wake left over from the run before is still in the queue, or on its way there.
-                self.turn_here();
-                #[cfg(loom)]
-                loom::thread::yield_now();
-            }
+        // SAFETY: claimed just now; the body is as said above.
+        let started = unsafe {
+            let started = slot.start(running.ready(), header.as_ptr().cast(), false, true);
             running.adopt(slot);
-        }
+            started
+        };
         let end = EndMain { running, header, slot };
+        started.tell();
         if let Err(error) = self.drive(Goal::End(slot)) {
             self.with_clock(|| drop(end));
             return Err(RunError::Park(error));
@@ -209,8 +212,8 @@ impl<R: Reactor> Runner<R> {
     /// One turn, for a loop inside another loop: runs exactly what is ready, fires what is due, and says when to come
     /// back. The reactor is not asked for events: do so with its own `park`, between turns.
     ///
-    /// After a turn with nothing more to do, each wake from elsewhere calls the reactor's
-    /// [`unparker`](Reactor::unparker).
+    /// After a turn with nothing more to do, the first wake from elsewhere calls the reactor's
+    /// [`unparker`](Reactor::unparker); those behind it need not, for the turn that follows will see them all.
     pub fn turn(&mut self) -> Turn {
         let running = self.running();
         let _here = self.enter();
@@ -357,11 +360,15 @@ mod lent {
             for future in futures {
                 let body = core::ptr::from_mut(future).cast();
                 // SAFETY: by the caller's word.
-                unsafe {
+                let started = unsafe {
                     let ready = self.running.ready();
-                    self.slots.borrow_mut().push(ready.start(|slot| slot.start(ready, body, true, false)));
+                    let slot = ready.claim();
+                    let started = slot.start(ready, body, true, false);
+                    self.slots.borrow_mut().push(slot);
                     self.running.lend(1);
-                }
+                    started
+                };
+                started.tell();
             }
         }
 
@@ -408,11 +415,14 @@ mod lent {
             for (future, slot) in futures.iter_mut().zip(&self.slots) {
                 // SAFETY: `Immortal`, by the caller's word: the frame stays for good.
                 let slot = unsafe { &*core::ptr::from_ref(slot) };
-                // SAFETY: the slot is new, so nobody holds it; the rest by the caller's word.
-                unsafe {
-                    slot.start(self.running.ready(), core::ptr::from_mut(future).cast(), true, false);
+                // The slot is new, so nobody holds it.
+                slot.claim();
+                // SAFETY: claimed just now; the rest by the caller's word.
+                let started = unsafe {
                     self.running.lend(1);
-                }
+                    slot.start(self.running.ready(), core::ptr::from_mut(future).cast(), true, false)
+                };
+                started.tell();
             }
         }
 

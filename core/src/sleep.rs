@@ -40,7 +40,8 @@ pub fn sleep(duration: Duration) -> Sleep {
 
 /// Waits until `deadline`. asyncio: `loop.call_at`, to be awaited.
 ///
-/// A deadline that is past counts like any other: the caller goes on one turn after it was registered.
+/// A deadline that is past counts like any other: it fires in the turn after the one in which it was registered, and the
+/// caller goes on in the turn after that.
 ///
 /// # Cancel safety
 /// Dropping it takes the deadline out at once. Nothing else is lost.

@@ -177,7 +177,6 @@ impl<'a> Future for AcquirePermit<'a> {
             let pass_on = match turned {
                 Turned::Granted => true,
                 Turned::New if is_for_newcomers(count, lines) => false,
-                Turned::First if count.permits > 0 && !lines[0].has_granted() => true,
                 _ => return None,
             };
             if turned != Turned::Granted {

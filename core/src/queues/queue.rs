@@ -262,14 +262,6 @@ impl<T, S: Store<T>> QueueOf<T, S> {
         self.lines.with_wake_all(PUTTERS, |_| true);
     }
 
-    /// Wakes the next in `line` if there is something for them.
-    #[cold]
-    fn tell(&self, line: usize, there_is: impl FnOnce(&S) -> bool) {
-        self.lines.with_wake(|state, lines| {
-            ((), if there_is(&state.items) { lines[line].grant_next() } else { StoredWaker::NONE })
-        });
-    }
-
     /// How many items are in. asyncio: `qsize`.
     pub fn len(&self) -> usize {
         self.lines.with(|state, _| state.items.len())
@@ -365,12 +357,12 @@ impl<T, S: Store<T>> Future for Put<'_, T, S> {
             }
         }
         let put = queue.lines.poll::<PUTTERS, _>(this.waiter, cx, |state, lines, turned| {
-            // Still in line: room that is there is for those before, or for whoever was told of it.
-            if turned == Turned::Again || turned == Turned::First && lines[PUTTERS].has_granted() {
+            // Still in line: room that is there is for whoever was told of it.
+            if matches!(turned, Turned::Again | Turned::First) {
                 return None;
             }
             match state.put(place.take().expect("put() was polled after it was ready"), lines) {
-                Ok(woken) => Some(Ok((woken, turned == Turned::First))),
+                Ok(woken) => Some(Ok(woken)),
                 Err(TryPutError::ShutDown(item)) => Some(Err(PutError::ShutDown(item))),
                 Err(TryPutError::Full(item)) => {
                     *place = Some(item);
@@ -378,15 +370,7 @@ impl<T, S: Store<T>> Future for Put<'_, T, S> {
                 }
             }
         });
-        put.map(|put| {
-            put.map(|(woken, untold)| {
-                woken.wake();
-                if untold {
-                    // Nobody was told of the room that is there: the next in line is to know of what is left.
-                    queue.tell(PUTTERS, |items| !items.is_full());
-                }
-            })
-        })
+        put.map(|put| put.map(StoredWaker::wake))
     }
 }
 
@@ -431,24 +415,21 @@ impl<T, S: Store<T>> Future for Get<'_, T, S> {
             }
         }
         let got = queue.lines.poll::<GETTERS, _>(this.waiter, cx, |state, lines, turned| {
-            // Still in line: an item that is there is for those before, or for whoever was told of it.
-            if turned == Turned::Again || turned == Turned::First && lines[GETTERS].has_granted() {
+            // Still in line: an item that is there is for whoever was told of it.
+            if matches!(turned, Turned::Again | Turned::First) {
                 return None;
             }
             match state.get(lines) {
-                Some((item, woken)) => Some(Ok((item, woken, turned == Turned::First))),
+                Some(got) => Some(Ok(got)),
                 None => state.shut.then_some(Err(ShutDown)),
             }
         });
-        let Poll::Ready(got) = got else { return Poll::Pending };
-        Poll::Ready(got.map(|(item, woken, untold)| {
-            woken.wake();
-            if untold {
-                // Nobody was told of the items that are there: the next in line is to know of what is left.
-                queue.tell(GETTERS, |items| !items.is_empty());
-            }
-            item
-        }))
+        got.map(|got| {
+            got.map(|(item, woken)| {
+                woken.wake();
+                item
+            })
+        })
     }
 }
 

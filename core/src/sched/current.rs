@@ -45,7 +45,7 @@ impl Drop for Entered {
 
 /// The running loop's time, read from its reactor's clock. asyncio: `loop.time()`.
 ///
-/// While the reactor is parked (in a waker that it calls) it is the time at which the last turn began.
+/// While the reactor is parked (in a waker that it calls) it is the time as it was read last.
 ///
 /// # Panics
 /// Outside a loop.

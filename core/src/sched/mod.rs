@@ -9,6 +9,5 @@ mod spawn;
 #[cfg(feature = "alloc")]
 pub use spawn::{Spawn, spawn, spawn_with};
 
-#[cfg(not(feature = "alloc"))]
 pub use scheduler::LoopMemory;
 pub(crate) use scheduler::{Clock, Goal, Lease, Loop, WindUp};

@@ -42,7 +42,7 @@ pub(crate) struct Loop {
 pub(crate) struct State {
     pub(crate) timers: Timers,
     live: Live,
-    /// When the last turn began, by the clock.
+    /// The clock as it was read last.
     last: Instant,
     /// Tasks that were alive when the loop began to close, and still are.
     leftovers: usize,
@@ -127,13 +127,18 @@ impl Loop {
         unsafe { self.state.with(f) }
     }
 
-    /// The time, fresh if the clock can be read now.
+    /// The time, fresh if the clock can be read now, else as it was read last.
     #[inline]
     pub(crate) fn now(&self) -> Instant {
         // SAFETY: null, or the clock in the frame of the turn that is under way on this thread.
         match unsafe { self.clock.load(Ordering::Relaxed).as_ref() } {
-            Some(clock) => clock.now(),
-            // SAFETY: the ambient loop is this thread's.
+            Some(clock) => {
+                let now = clock.now();
+                // SAFETY: the ambient loop is this thread's.
+                unsafe { self.with(|state| state.last = now) };
+                now
+            }
+            // SAFETY: as above.
             None => unsafe { self.with(|state| state.last) },
         }
     }
@@ -252,6 +257,8 @@ impl Loop {
     /// `OwnThread`.
     #[inline(never)]
     unsafe fn collect(&self, clock: &Clock) -> bool {
+        // The clock is the reactor's; if it panics, that is no task's step.
+        self.ready.set_running(None);
         let now = clock.now();
         // SAFETY: by the caller's word; `collect` calls nothing.
         let mut found = unsafe {
@@ -425,16 +432,18 @@ impl Loop {
         unsafe {
             let on_panic = WindUp(self);
             self.with(|state| state.closing = true);
+            // First, for its drop is user code too, which might leave something to be taken out below.
+            self.ready.clear_unparker();
             while let Some(slot) = self.with(|state| state.live.first()) {
                 self.abandon(slot);
             }
             while let Some(waker) = self.with(|state| state.timers.take_any()) {
-                drop(waker);
+                // A sleep that outlives its loop registers with the one that polls it next.
+                waker.wake();
             }
             while self.ready.wakes().batch().is_some() {
                 while self.ready.wakes().pop(|_| ()).is_some() {}
             }
-            self.ready.clear_unparker();
             core::mem::forget(on_panic);
         }
     }
@@ -519,101 +528,105 @@ impl Drop for Settle {
     }
 }
 
-pub(crate) use place::Lease;
-#[cfg(not(feature = "alloc"))]
-pub use place::LoopMemory;
+use crate::sync::atomic::AtomicU8;
 
-/// Loops from the heap: leaked, and used again.
-#[cfg(feature = "alloc")]
-mod place {
-    use super::Loop;
-    use crate::sync::Short;
-    use alloc::boxed::Box;
-    use alloc::vec::Vec;
+/// Room for one more loop in a `static`: for loops at several interrupt priorities, where there is no allocator.
+///
+/// With the feature `alloc`, [`Runner::new`](crate::Runner::new) takes loops from the heap, any number. Without it there
+/// is one, which the crate has; every further runner that exists at the same time needs a `static` of this, given to
+/// [`Runner::new_in`](crate::Runner::new_in).
+pub struct LoopMemory {
+    /// 0: free, 1: used.
+    used: AtomicU8,
+    place: Loop,
+}
 
-    #[cfg(not(loom))]
-    static SPARE: Short<Vec<&'static Loop>> = Short::new(Vec::new());
-    #[cfg(loom)]
-    loom::lazy_static! {
-        static ref SPARE: Short<Vec<&'static Loop>> = Short::new(Vec::new());
-    }
-
-    /// A loop for one runner.
-    pub(crate) struct Lease(&'static Loop);
-
-    impl Lease {
-        pub(crate) fn new() -> Self {
-            let lease = Self(SPARE.with(Vec::pop).unwrap_or_else(|| Box::leak(Box::new(Loop::new()))));
-            // SAFETY: it is this lease's alone; whoever had it before has wound it up.
-            unsafe { lease.0.reset() };
-            lease
-        }
-
-        pub(crate) fn get(&self) -> &'static Loop {
-            self.0
-        }
-    }
-
-    impl Drop for Lease {
-        fn drop(&mut self) {
-            SPARE.with(|spare| spare.push(self.0));
+impl LoopMemory {
+    crate::sync::const_fn! {
+        /// Room for a loop.
+        #[allow(clippy::new_without_default)] // it is made for a `static`, where `default` is of no use
+        pub const fn new() -> Self {
+            Self { used: AtomicU8::new(0), place: Loop::new() }
         }
     }
 }
 
-/// Loops in statics.
-#[cfg(not(feature = "alloc"))]
-mod place {
-    use super::Loop;
-    use crate::sync::atomic::{AtomicBool, Ordering};
+impl core::fmt::Debug for LoopMemory {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("LoopMemory").field("used", &(self.used.load(Ordering::Relaxed) != 0)).finish()
+    }
+}
 
-    static MAIN: LoopMemory = LoopMemory::new();
+/// A loop for one runner, from the heap or from a `static`.
+pub(crate) struct Lease {
+    place: &'static Loop,
+    memory: Option<&'static LoopMemory>,
+}
 
-    /// Room for one more loop where there is no allocator: for loops at several interrupt priorities, or cores.
-    ///
-    /// [`Runner::new`](crate::Runner::new) uses one that the crate has; every further runner that exists at the same
-    /// time needs a `static` of this, given to `Runner::new_in`.
-    pub struct LoopMemory {
-        used: AtomicBool,
-        place: Loop,
+impl Lease {
+    #[track_caller]
+    pub(crate) fn new_in(memory: &'static LoopMemory) -> Self {
+        // Acquire: pairs with the release in `drop`.
+        if memory.used.swap(1, Ordering::Acquire) != 0 {
+            panic!("corio: this LoopMemory is in use by another Runner; give each its own with `Runner::new_in`");
+        }
+        Self::of(&memory.place, Some(memory))
     }
 
-    impl LoopMemory {
-        /// Room for a loop.
-        #[allow(clippy::new_without_default)] // it is made for a `static`, where `default` is of no use
-        pub const fn new() -> Self {
-            Self { used: AtomicBool::new(false), place: Loop::new() }
+    fn of(place: &'static Loop, memory: Option<&'static LoopMemory>) -> Self {
+        // SAFETY: it is this lease's alone; whoever had it before has wound it up.
+        unsafe { place.reset() };
+        Self { place, memory }
+    }
+
+    pub(crate) fn get(&self) -> &'static Loop {
+        self.place
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        match self.memory {
+            Some(memory) => memory.used.store(0, Ordering::Release),
+            None => spare::give_back(self.place),
+        }
+    }
+}
+
+/// Loops from the heap: leaked, and used again.
+#[cfg(feature = "alloc")]
+mod spare {
+    use super::{Lease, Loop};
+    use crate::sync::Short;
+    use alloc::boxed::Box;
+    use alloc::vec::Vec;
+
+    static SPARE: Short<Vec<&'static Loop>> = Short::new(Vec::new());
+
+    impl Lease {
+        pub(crate) fn new() -> Self {
+            Self::of(SPARE.with(Vec::pop).unwrap_or_else(|| Box::leak(Box::new(Loop::new()))), None)
         }
     }
 
-    /// A loop for one runner.
-    pub(crate) struct Lease(&'static LoopMemory);
+    pub(super) fn give_back(place: &'static Loop) {
+        SPARE.with(|spare| spare.push(place));
+    }
+}
+
+/// One loop, which the crate has.
+#[cfg(not(feature = "alloc"))]
+mod spare {
+    use super::{Lease, Loop, LoopMemory};
+
+    static MAIN: LoopMemory = LoopMemory::new();
 
     impl Lease {
         #[track_caller]
         pub(crate) fn new() -> Self {
             Self::new_in(&MAIN)
         }
-
-        #[track_caller]
-        pub(crate) fn new_in(memory: &'static LoopMemory) -> Self {
-            // Acquire: pairs with the release below.
-            if memory.used.swap(true, Ordering::Acquire) {
-                panic!("corio: this LoopMemory is in use by another Runner; give each its own with `Runner::new_in`");
-            }
-            // SAFETY: it is this lease's alone; whoever had it before has wound it up.
-            unsafe { memory.place.reset() };
-            Self(memory)
-        }
-
-        pub(crate) fn get(&self) -> &'static Loop {
-            &self.0.place
-        }
     }
 
-    impl Drop for Lease {
-        fn drop(&mut self) {
-            self.0.used.store(false, Ordering::Release);
-        }
-    }
+    pub(super) fn give_back(_place: &'static Loop) {}
 }

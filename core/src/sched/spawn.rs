@@ -76,8 +76,11 @@ pub(crate) fn spawn_on<F: Future + 'static, N: Name>(here: &'static Loop, future
     let body = Box::into_raw(Box::new(Body::new(future, name, Free::Heap)));
     // SAFETY: the ambient loop is this thread's. The body is pinned on the heap until its table frees it.
     unsafe {
-        let slot = here.ready().start(|slot| slot.start(here.ready(), body.cast(), false, true));
+        let slot = here.ready().claim();
+        let started = slot.start(here.ready(), body.cast(), false, true);
         here.adopt(slot);
-        Task::new(slot)
+        let task = Task::new(slot);
+        started.tell();
+        task
     }
 }

@@ -5,7 +5,8 @@
 //! mark makes a second push of the same element a no-op, so a wake costs the same however often it is repeated.
 //!
 //! - Hosted: a plain FIFO for pushes by the loop's own thread, and a lock-free stack for all others, which the loop
-//!   takes whole and turns round. A push from elsewhere is one compare-and-swap and may be done in a signal handler.
+//!   takes whole and turns round. A push from elsewhere is one compare-and-swap. (A signal handler is
+//!   not elsewhere: it may interrupt the loop's own push. It must not wake; a pipe or a thread can.)
 //! - Bare metal: mark and push share a critical section of some twenty instructions; the loop takes all that was pushed
 //!   at once, and then needs one of two instructions for each element that it pops.
 //!
@@ -371,10 +372,13 @@ mod flavour {
             let first = unsafe { &mut *self.near.get() }.pop()?;
             // SAFETY: elements live as long as the queue is used (`Linked`).
             let element = unsafe { first.as_ref() };
-            let seen = look(element);
-            // `Seen`: in a critical section, as a waker's look at the mark is.
-            critical_section::with(|_| element.queued().store(false, Ordering::Relaxed));
-            Some((first, seen))
+            // `Seen`: in a critical section, as a waker's look at the mark is. What the mark protects is looked at in the
+            // same one: an interrupt right behind it may put another task there.
+            critical_section::with(|_| {
+                let seen = look(element);
+                element.queued().store(false, Ordering::Relaxed);
+                Some((first, seen))
+            })
         }
 
         /// True when nothing was pushed at the moment of a look without a lock. `batch` and `idle` look properly.

@@ -12,15 +12,21 @@ use core::ptr;
 /// Slots in one block.
 const BLOCK: usize = if cfg!(loom) { 2 } else { 32 };
 
+/// Slots that are tried before new ones are made.
+const TRIES: usize = 8;
+
 /// The free slots of one loop.
 pub(crate) struct Slots {
     /// Taken from and given to on the loop's thread.
     near: Local<Free>,
+    /// Those that a stale wake held when they were tried.
+    held: Local<Free>,
     /// Given back by handles that outlived their loop's run.
     far: Short<Free>,
 }
 
 /// A stack of free slots, linked through their bodies.
+#[derive(Clone, Copy)]
 struct Free(*const Slot);
 
 // SAFETY: the slots in it belong to nobody else (`Claimed` in `slot`).
@@ -32,6 +38,11 @@ impl Free {
         self.0 = slot;
     }
 
+    fn take(&mut self) -> Self {
+        core::mem::replace(self, Self(ptr::null()))
+    }
+
+    #[inline]
     fn pop(&mut self) -> Option<&'static Slot> {
         // SAFETY: null or a slot; slots are `Immortal`.
         let slot = unsafe { self.0.as_ref() }?;
@@ -43,51 +54,75 @@ impl Free {
 impl Slots {
     crate::sync::const_fn! {
         pub(crate) const fn new() -> Self {
-            Self { near: Local::new(Free(ptr::null())), far: Short::new(Free(ptr::null())) }
+            Self {
+                near: Local::new(Free(ptr::null())),
+                held: Local::new(Free(ptr::null())),
+                far: Short::new(Free(ptr::null())),
+            }
         }
     }
 
-    /// Offers free slots to `start` until it takes one.
+    /// A slot that is claimed for the caller.
     ///
     /// # Safety
     /// `OwnThread`.
-    pub(crate) unsafe fn start(&self, mut start: impl FnMut(&'static Slot) -> bool) -> &'static Slot {
-        // Those that a stale wake holds for the moment.
-        let mut held = Free(ptr::null());
-        let slot = loop {
-            // SAFETY: `OwnThread` by the caller's word; `pop` calls nothing.
-            let slot = unsafe { self.near.with(Free::pop) }.unwrap_or_else(|| unsafe { self.more() });
-            if start(slot) {
-                break slot;
+    #[inline]
+    pub(crate) unsafe fn claim(&self) -> &'static Slot {
+        // SAFETY: `OwnThread` by the caller's word; `pop` calls nothing.
+        if let Some(slot) = unsafe { self.near.with(Free::pop) } {
+            if slot.claim() {
+                return slot;
             }
-            held.push(slot);
-        };
-        while let Some(slot) = held.pop() {
             // SAFETY: as above.
-            unsafe { self.near.with(|free| free.push(slot)) };
+            unsafe { self.held.with(|held| held.push(slot)) };
         }
-        slot
+        // SAFETY: as above.
+        unsafe { self.more() }
     }
 
-    /// A slot when there is none near.
+    /// A claimed slot when the first one near will not do. A stale wake holds a slot until the next turn at most, so a
+    /// few tries are enough; then there are new ones.
     ///
     /// # Safety
     /// `OwnThread`.
     #[cold]
     unsafe fn more(&self) -> &'static Slot {
-        let mut free = self.far.with(|far| Free(core::mem::replace(&mut far.0, ptr::null())));
-        let slot = match free.pop() {
-            Some(slot) => slot,
-            None => {
-                let block: &'static [Slot] = Box::leak((0..BLOCK).map(|_| Slot::new()).collect());
-                for slot in block.iter().skip(1).rev() {
-                    free.push(slot);
-                }
-                &block[0]
+        for _ in 0..TRIES {
+            // SAFETY: `OwnThread` by the caller's word; `pop` calls nothing.
+            let near = unsafe { self.near.with(Free::pop) };
+            // SAFETY: by the caller's word.
+            let Some(slot) = near.or_else(|| unsafe { self.refill() }) else { break };
+            if slot.claim() {
+                return slot;
             }
-        };
-        // SAFETY: `OwnThread` by the caller's word. Nothing was near, so nothing is lost.
-        unsafe { self.near.with(|near| near.0 = free.0) };
+            // SAFETY: as above.
+            unsafe { self.held.with(|held| held.push(slot)) };
+        }
+        let block: &'static [Slot] = Box::leak((0..BLOCK).map(|_| Slot::new()).collect());
+        for slot in block.iter().skip(1).rev() {
+            // SAFETY: `OwnThread` by the caller's word; `push` calls nothing.
+            unsafe { self.near.with(|near| near.push(slot)) };
+        }
+        // A slot that nobody knows can be claimed.
+        let claimed = block[0].claim();
+        debug_assert!(claimed, "a new slot was queued");
+        &block[0]
+    }
+
+    /// Fills `near`, which is empty, with what handles have given back from elsewhere, or else with what was held before;
+    /// and takes one.
+    ///
+    /// # Safety
+    /// `OwnThread`.
+    unsafe fn refill(&self) -> Option<&'static Slot> {
+        let mut more = self.far.with(Free::take);
+        if more.0.is_null() {
+            // SAFETY: `OwnThread` by the caller's word; here and below the closures call nothing.
+            more = unsafe { self.held.with(Free::take) };
+        }
+        let slot = more.pop();
+        // SAFETY: as above. Nothing was near, so nothing is lost.
+        unsafe { self.near.with(|near| *near = more) };
         slot
     }
 

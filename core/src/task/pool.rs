@@ -125,22 +125,26 @@ impl<S> Place<S> {
         }
         let body = self.room.get().cast::<Body<F, ()>>();
         let slot = &self.head.slot;
+        core::ptr::from_ref(&self.head).expose_provenance(); // for `give_back`
+        let ready = here.ready();
         // SAFETY: the place is ours. The body is written before the loop, which is this one, gets to its slot.
         unsafe {
-            let ready = here.ready();
-            let started = if take_over {
-                slot.take_over(ready, body.cast())
+            let started = if !take_over && slot.claim() {
+                Some(slot.start(ready, body.cast(), false, true))
+            } else if take_over && slot.take_over(ready, body.cast()) {
+                None
             } else {
-                slot.start(ready, body.cast(), false, true)
+                self.head.used.store(false, Ordering::Release);
+                return Err(future);
             };
-            if started {
-                body.write(Body::new(future, (), Free::Pool));
-                here.adopt(slot);
-                return Ok(Task::new(slot));
+            body.write(Body::new(future, (), Free::Pool));
+            here.adopt(slot);
+            let task = Task::new(slot);
+            if let Some(started) = started {
+                started.tell();
             }
+            Ok(task)
         }
-        self.head.used.store(false, Ordering::Release);
-        Err(future)
     }
 }
 
@@ -160,7 +164,8 @@ impl<S, const N: usize> fmt::Debug for TaskPool<S, N> {
 /// # Safety
 /// `slot` is that of a place in a pool, whose body was dropped.
 pub(super) unsafe fn give_back(slot: &'static Slot) {
-    let head = core::ptr::from_ref(slot).cast::<Head>();
+    // Through the address, which `start` has exposed for the whole head: the reference is to the slot alone.
+    let head = core::ptr::with_exposed_provenance::<Head>(core::ptr::from_ref(slot).addr());
     // SAFETY: by the caller's word; the slot is the first field of its head. Release: whoever takes the place next
     // finds it as we left it.
     unsafe { &*head }.used.store(false, Ordering::Release);

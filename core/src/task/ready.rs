@@ -52,17 +52,18 @@ impl Ready {
         ptr::eq(self.running.load(Ordering::Relaxed), slot)
     }
 
-    /// Starts a task in one of the loop's slots.
+    /// One of the loop's slots, claimed for the caller.
     ///
     /// # Safety
-    /// `OwnThread` (see `sync::Local`); `start` is given free slots of this loop until it has taken one into use.
+    /// `OwnThread` (see `sync::Local`).
     #[cfg(feature = "alloc")]
-    pub(crate) unsafe fn start(&'static self, start: impl FnMut(&'static Slot) -> bool) -> &'static Slot {
+    #[inline]
+    pub(crate) unsafe fn claim(&'static self) -> &'static Slot {
         // SAFETY: by the caller's word.
-        unsafe { self.slots.start(start) }
+        unsafe { self.slots.claim() }
     }
 
-    /// Takes back a slot that came from `start`.
+    /// Takes back a slot that came from `claim`.
     #[cfg(feature = "alloc")]
     pub(crate) fn give_back(&self, slot: &'static Slot) {
         self.slots.give_back(slot, self.is_here());

@@ -91,6 +91,20 @@ pub(crate) enum Step {
     Cancel,
 }
 
+/// A task was started; its loop may be asleep.
+#[must_use = "the loop may be asleep"]
+pub(crate) struct Started(Option<&'static Ready>);
+
+impl Started {
+    /// Ends the sleep of the loop, if it sleeps.
+    #[inline]
+    pub(crate) fn tell(self) {
+        if let Some(home) = self.0 {
+            home.unpark();
+        }
+    }
+}
+
 impl Slot {
     crate::sync::const_fn! {
         pub(crate) const fn new() -> Self {
@@ -134,34 +148,37 @@ impl Slot {
         unsafe { &*self.owner.load(Ordering::Relaxed) }
     }
 
-    /// Takes a free slot into use and queues its first step. False: a stale wake holds it, try another.
+    /// Takes a free slot, to be started. False: a stale wake holds it, try another, or later.
+    #[inline]
+    pub(crate) fn claim(&self) -> bool {
+        Wakes::mark(self)
+    }
+
+    /// Puts a task into a slot that was claimed and queues its first step. What is returned tells the loop of it, and is
+    /// to be used when all is in place: it calls the reactor's unparker, which is not ours.
     ///
     /// # Safety
-    /// The slot is free, the caller is the loop that shall own it, on its thread. `body` is what `step` will be told
-    /// of: a pinned `Header`, or for `borrowed` a `Pin<&mut dyn Future>`, good until the task ends.
+    /// The slot was claimed by the caller, the loop that shall own it, on its thread. `body` is what `step` will be told
+    /// of: a pinned `Header`, or for `borrowed` a `Pin<&mut dyn Future>`, good until the task ends; it is filled before
+    /// the loop's next turn.
+    #[inline]
     pub(crate) unsafe fn start(
         &'static self,
         owner: &'static Ready,
         body: *mut (),
         borrowed: bool,
         handle: bool,
-    ) -> bool {
-        if !Wakes::mark(self) {
-            return false;
-        }
+    ) -> Started {
         self.owner.store(ptr::from_ref(owner).cast_mut(), Ordering::Relaxed);
         self.body.set(body);
         self.cancels.set(0);
         let kind = if borrowed { BORROWED } else { 0 } | if handle { HANDLE } else { 0 };
         self.flags.store(kind, Ordering::Relaxed);
-        // SAFETY: `Marked`, above; the caller is on the owner's thread.
-        if let Some(home) = unsafe { Wakes::push_here(self) } {
-            home.unpark();
-        }
-        true
+        // SAFETY: `Marked`, by `claim`; the caller is on the owner's thread.
+        Started(unsafe { Wakes::push_here(self) })
     }
 
-    /// As `start`, for a slot that `start` has refused: takes it into use if the stale wake that holds it is on its way
+    /// As `claim` and `start`, for a slot that `claim` has refused: takes it into use if the stale wake that holds it is on its way
     /// through `owner`'s own queue. The first step is where that wake is.
     ///
     /// # Safety

@@ -21,6 +21,8 @@ use core::ptr;
 const IDLE: u8 = 0;
 const WAITING: u8 = 1;
 const GRANTED: u8 = 2;
+/// Taken out of the line without a grant, because its task is about to drop it. If it does not, it begins anew.
+const PASSED: u8 = 3;
 
 /// A place in a line, pinned in the future that waits.
 pub(crate) struct Waiter {
@@ -34,7 +36,7 @@ struct Node {
     next: *const Waiter,
     waker: StoredWaker,
     /// When it joined, in the line's count of `grant_all`s.
-    epoch: u16,
+    epoch: u32,
 }
 
 // SAFETY: but for `state`, which is atomic, it is touched under the lock of its line (`Linked`).
@@ -62,7 +64,13 @@ impl Waiter {
         unsafe { (*self.node.get()).assume_init_mut() }
     }
 
-    /// True unless it is in a line or holds a grant. Asked by its owner, who alone makes it otherwise.
+    /// True while it is in the line. Under the lock.
+    #[inline]
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == WAITING
+    }
+
+    /// True if nobody but its owner knows of it. Asked by its owner, who alone makes it otherwise.
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         self.state.load(Ordering::Relaxed) == IDLE
@@ -85,7 +93,7 @@ pub(crate) struct Line {
     last: *const Waiter,
     /// How many hold a grant and have not had their step or drop yet.
     granted: u32,
-    epoch: u16,
+    epoch: u32,
 }
 
 // SAFETY: the pointers are followed under the lock that the line is behind (`Linked`).
@@ -143,20 +151,22 @@ impl Line {
         waiter.state.store(WAITING, Ordering::Relaxed);
     }
 
-    /// Takes `waiter` out if it is in; its waker is put into `waker`, to be dropped where no lock is held.
+    /// Takes `waiter` out if it is in, and makes it idle. Its waker is returned, to be dropped where no lock is held.
     ///
     /// # Safety
-    /// It is in this line or in none.
+    /// It is in this line or in none, and holds no grant.
     #[inline]
-    pub(crate) unsafe fn leave(&mut self, waiter: &Waiter, waker: &mut StoredWaker) {
+    pub(crate) unsafe fn leave(&mut self, waiter: &Waiter) -> StoredWaker {
+        let mut waker = StoredWaker::NONE;
         if waiter.state.load(Ordering::Relaxed) == WAITING {
-            // SAFETY: by the caller's word.
+            // SAFETY: by the caller's word; `Filled`. Nothing is left in the node.
             unsafe {
-                core::mem::swap(&mut waiter.node().waker, waker);
+                waker = waiter.node().waker.take();
                 self.unlink(waiter);
             }
-            waiter.rest();
         }
+        waiter.rest();
+        waker
     }
 
     /// Exchanges the waker of a waiter that is in the line.
@@ -211,20 +221,32 @@ impl Line {
         }
     }
 
-    /// Grants the first whose task is not about to drop it.
+    /// Grants the first whose task is not about to drop it. Those before it leave the line by this, so that each is
+    /// passed over once only.
     #[inline]
     pub(crate) fn grant_next(&mut self) -> StoredWaker {
-        let mut next = self.first;
         // SAFETY: `Linked`.
         unsafe {
-            while let Some(waiter) = next.as_ref() {
-                if !waiter.node().waker.is_leaving() {
-                    return self.grant(waiter);
+            while let Some(first) = self.first.as_ref() {
+                if !first.node().waker.is_leaving() {
+                    return self.grant(first);
                 }
-                next = waiter.node().next;
+                self.pass(first);
             }
         }
         StoredWaker::NONE
+    }
+
+    /// Takes `waiter` out without a grant.
+    #[cold]
+    unsafe fn pass(&mut self, waiter: &Waiter) {
+        // SAFETY: `Linked`, `Filled`; the state is the last thing touched, as for a grant (`Handed`). A waker that is
+        // leaving is one of ours: nothing need be dropped.
+        unsafe {
+            self.unlink(waiter);
+            drop(waiter.node().waker.take());
+            waiter.state.store(PASSED, Ordering::Release);
+        }
     }
 
     /// True when none is here to stay: all are about to be dropped by their tasks.
@@ -244,19 +266,18 @@ impl Line {
 
     /// Begins to grant all who are in line now. `grant_older` then gives them out one at a time, so that the lock is
     /// free in between.
-    pub(crate) fn begin_grant_all(&mut self) -> u16 {
+    pub(crate) fn begin_grant_all(&mut self) -> u32 {
         self.epoch = self.epoch.wrapping_add(1);
         self.epoch
     }
 
     /// Grants the first, if it was in line when `begin_grant_all` returned `epoch`.
-    pub(crate) fn grant_older(&mut self, epoch: u16) -> StoredWaker {
+    pub(crate) fn grant_older(&mut self, epoch: u32) -> StoredWaker {
         // SAFETY: `Linked`.
         unsafe {
             match self.first.as_ref() {
-                // Wrapping: right as long as a waiter does not stand through 2^15 rounds, which it cannot: each takes
-                // along all who are there.
-                Some(first) if (first.node().epoch.wrapping_sub(epoch) as i16) < 0 => self.grant(first),
+                // Wrapping: right as long as fewer than 2^31 rounds begin while one is under way.
+                Some(first) if (first.node().epoch.wrapping_sub(epoch) as i32) < 0 => self.grant(first),
                 _ => StoredWaker::NONE,
             }
         }

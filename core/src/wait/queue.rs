@@ -54,12 +54,11 @@ struct Shared<S, const N: usize> {
 /// How a waiter comes to look at the state.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turned {
-    /// For the first time.
+    /// For the first time, or after it was passed over because its task was about to drop it, and did not.
     New,
     /// Still waiting, not as the first in line: polled for another reason.
     Again,
-    /// Still waiting, as the first in line. It may be that what it waits for was there and nobody was told: when its
-    /// waker was that of a task about to drop it, which has then let it go alive.
+    /// Still waiting, as the first in line.
     First,
     /// With a grant, which ends by this.
     Granted,
@@ -118,36 +117,37 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
         cx: &mut Context<'_>,
         claim: impl FnOnce(&mut S, &mut [Line; N], Turned) -> Option<R>,
     ) -> Poll<R> {
-        // Before the lock: the clone of a foreign waker is foreign code. What comes back of the exchange is dropped
-        // after it, for the same reason.
+        // Before the lock: the clone of a foreign waker is foreign code. What comes back is dropped after it, for the
+        // same reason.
         let mut waker = StoredWaker::of(cx.waker());
         let waiter = &*waiter.into_ref();
-        self.with(|state, lines| {
-            let turned = if waiter.is_idle() {
-                Turned::New
-            } else if lines[LINE].take_up(waiter) {
+        let (polled, old) = self.with(|state, lines| {
+            let turned = if lines[LINE].take_up(waiter) {
                 Turned::Granted
+            } else if !waiter.is_waiting() {
+                Turned::New
             } else if lines[LINE].is_first(waiter) {
                 Turned::First
             } else {
                 Turned::Again
             };
             if let Some(result) = claim(state, lines, turned) {
-                // SAFETY: `Linked`: it is in this line if in any.
-                unsafe { lines[LINE].leave(waiter, &mut waker) };
-                return Poll::Ready(result);
+                // SAFETY: (of all three) `Linked`: the waiter is pinned, is in this line if in any, and leaves in
+                // `leave`, which its owner's drop calls.
+                return (Poll::Ready(result), unsafe { lines[LINE].leave(waiter) });
             }
-            // SAFETY: `Linked`: it is pinned, is in this line if in any, and leaves in `leave`, which its owner's drop
-            // calls.
-            unsafe {
-                if matches!(turned, Turned::Again | Turned::First) {
-                    lines[LINE].set_waker(waiter, &mut waker);
-                } else {
-                    lines[LINE].join(waiter, &mut waker);
-                }
+            let mut new = waker.take();
+            if matches!(turned, Turned::Again | Turned::First) {
+                // SAFETY: as above.
+                unsafe { lines[LINE].set_waker(waiter, &mut new) };
+            } else {
+                // SAFETY: as above.
+                unsafe { lines[LINE].join(waiter, &mut new) };
             }
-            Poll::Pending
-        })
+            (Poll::Pending, new)
+        });
+        drop((old, waker));
+        polled
     }
 
     /// Takes `waiter` out of the line, if it is in it or holds a grant. `settle` is told which, and says whom that
@@ -167,12 +167,11 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
         waiter: &Waiter,
         settle: impl FnOnce(&mut S, &mut [Line; N], Turned) -> StoredWaker,
     ) -> StoredWaker {
-        let mut own = StoredWaker::NONE;
-        let woken = self.with(|state, lines| {
+        let (woken, own) = self.with(|state, lines| {
             let turned = if lines[LINE].take_up(waiter) { Turned::Granted } else { Turned::Again };
-            // SAFETY: `Linked`: it is in this line if in any.
-            unsafe { lines[LINE].leave(waiter, &mut own) };
-            settle(state, lines, turned)
+            // SAFETY: `Linked`: it is in this line if in any, and a grant was taken up.
+            let own = unsafe { lines[LINE].leave(waiter) };
+            (settle(state, lines, turned), own)
         });
         drop(own);
         woken
