@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use corio::{Mutex, Queue, Shutdown, sleep, sleep_until, spawn, yield_now};
+use corio::{Mutex, OneShot, Queue, Shutdown, sleep, sleep_until, spawn, yield_now};
 use corio_benches::*;
 use corio_mio::{TcpListener, TcpStream};
 use embedded_io_async::{Read, Write};
@@ -103,18 +103,18 @@ async fn yields(tasks: u64, n: u64) {
 }
 
 async fn request_reply(n: u64) {
-    let requests = Rc::new(Queue::<(u64, Rc<Queue<u64, 1>>), QUEUE>::new());
+    let requests = Rc::new(Queue::<(u64, Rc<OneShot<u64>>), QUEUE>::new());
     let incoming = requests.clone();
     let server = spawn(async move {
         while let Ok((value, reply)) = incoming.get().await {
-            reply.try_put(value + 1).unwrap();
+            reply.send(value + 1).unwrap();
         }
     });
     let client = spawn(async move {
         for i in 0..n {
-            let answer = Rc::new(Queue::new());
+            let answer = Rc::new(OneShot::new());
             requests.put((i, answer.clone())).await.ok().unwrap();
-            assert_eq!(answer.get().await.unwrap(), i + 1);
+            assert_eq!(answer.recv().await, i + 1);
         }
         requests.shutdown(Shutdown::Drain);
     });
