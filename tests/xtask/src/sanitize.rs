@@ -54,7 +54,9 @@ pub(crate) fn tsan(words: &[String]) -> Result<(), Mistake> {
          -Clink-arg=-lm -Clink-arg=-lc"
     );
     let mut test = command("/usr/bin/cargo");
-    test.args(format!("test {PACKAGES} --lib --bins --tests --no-fail-fast -Zbuild-std --target {host}").split_whitespace());
+    test.args(
+        format!("test {PACKAGES} --lib --bins --tests --no-fail-fast -Zbuild-std --target {host}").split_whitespace(),
+    );
     test.env_remove("RUSTUP_TOOLCHAIN").env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", flags);
     test.env("CARGO_TARGET_DIR", target_dir()?.join("tsan"));
     run(test.arg("--").args(words), BUILD)?;
