@@ -90,6 +90,21 @@ mod flavour {
             Self(word)
         }
 
+        /// Drops both. Nearly always there is nothing to do, and that takes one look.
+        #[inline]
+        pub(crate) fn discard(self, other: Self) {
+            if (self.0 | other.0) & FOREIGN == 0 {
+                core::mem::forget((self, other));
+            } else {
+                Self::discard_foreign(self, other);
+            }
+        }
+
+        #[cold]
+        fn discard_foreign(self, other: Self) {
+            drop((self, other));
+        }
+
         /// As a waker of the standard kind.
         pub(crate) fn into_waker(self) -> Option<Waker> {
             if self.0 & FOREIGN == 0 {
@@ -183,6 +198,12 @@ mod flavour {
         #[inline]
         pub(crate) fn is_leaving(&self) -> bool {
             self.slot().is_some_and(Slot::is_leaving)
+        }
+
+        /// Drops both.
+        #[inline(never)]
+        pub(crate) fn discard(self, other: Self) {
+            drop((self, other));
         }
 
         /// As a waker of the standard kind.

@@ -146,7 +146,7 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
             }
             (Poll::Pending, new)
         });
-        drop((old, waker));
+        old.discard(waker);
         polled
     }
 
@@ -173,7 +173,7 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
             let own = unsafe { lines[LINE].leave(waiter) };
             (settle(state, lines, turned), own)
         });
-        drop(own);
+        own.discard(StoredWaker::NONE);
         woken
     }
 }
