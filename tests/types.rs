@@ -10,7 +10,7 @@ use std::sync::MutexGuard as StdMutexGuard;
 
 use corio::wait::WaitCell;
 use corio::{
-    Cancelled, DynLifoQueue, DynPriorityQueue, DynQueue, Event, Instant, LifoQueue, Mutex, MutexGuard, Permit,
+    Cancelled, DynLifoQueue, DynPriorityQueue, DynQueue, Event, Instant, LifoQueue, Mutex, MutexGuard, OneShot, Permit,
     PoolFull, PriorityQueue, Queue, RawLock, RunError, Runner, Semaphore, Sleep, Spawn, Task, TaskPool, TimedOut,
     Timeout, Turn, YieldNow,
 };
@@ -52,6 +52,7 @@ type Stays = StdMutexGuard<'static, u8>;
 is! {
     Sync: Mutex<u8>, Mutex<Once>, Mutex<Job>, RawLock, Event, Semaphore, WaitCell;
     Sync: Queue<u8, 4>, Queue<Once, 4>, Queue<Job, 4>, LifoQueue<Once, 4>, PriorityQueue<u8, 4>;
+    Sync: OneShot<Once>, OneShot<Job>;
     Sync: DynQueue<Once>, DynQueue<Job>, DynLifoQueue<Once>, DynPriorityQueue<u8>;
     Sync: TaskPool<[u64; 4], 2>, TaskPool<Rc<u8>, 2>;
     Send: Mutex<Once>, Mutex<Job>, RawLock, Event, Semaphore, WaitCell, Queue<Once, 4>, DynQueue<Job>;
@@ -70,7 +71,8 @@ is_not! {
     Send: Task<u8>, Task<()>, Sleep, Timeout<YieldNow>, Runner<SimReactor>, Runner<MioReactor>;
     Sync: Task<u8>, Sleep, Timeout<YieldNow>, Runner<SimReactor>;
     Sync: Mutex<Rc<u8>>, Queue<Rc<u8>, 4>, DynQueue<Rc<u8>>, DynPriorityQueue<Rc<u8>>, Mutex<Stays>, Queue<Stays, 4>;
-    Send: Mutex<Rc<u8>>, Queue<Rc<u8>, 4>, MutexGuard<'static, Rc<u8>>, MutexGuard<'static, Stays>;
+    Sync: OneShot<Rc<u8>>, OneShot<Stays>;
+    Send: OneShot<Rc<u8>>, Mutex<Rc<u8>>, Queue<Rc<u8>, 4>, MutexGuard<'static, Rc<u8>>, MutexGuard<'static, Stays>;
     Sync: MutexGuard<'static, Once>, MutexGuard<'static, Rc<u8>>;
     Send: corio::queues::Get<'static, Rc<u8>, corio::queues::Fifo<Rc<u8>, 4>>;
     Send: corio::queues::Put<'static, Rc<u8>, corio::queues::Fifo<Rc<u8>, 4>>;

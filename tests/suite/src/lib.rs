@@ -60,6 +60,7 @@ mod list;
 mod gate;
 mod harness;
 mod locks;
+mod one_shot;
 mod pool;
 mod queues;
 mod tasks;

@@ -97,6 +97,14 @@ macro_rules! no_heap_tests {
                 shut_down_at_once_it_drops_what_is_in_and_counts_it_as_done
                 four_producers_and_two_consumers_lose_nothing
             }
+            one_shot {
+                a_value_is_received_once_and_sent_once
+                a_receiver_waits_at_the_cost_of_two_polls_and_goes_on_one_turn_later
+                a_receiver_dropped_at_any_stage_leaves_the_value_to_the_next
+                the_value_is_dropped_once_wherever_it_is
+                requests_are_answered_in_turn
+                a_value_is_sent_from_elsewhere
+            }
             wait {
                 a_cell_wakes_once_and_forgets
                 a_second_waker_takes_the_place_of_the_first
@@ -233,6 +241,7 @@ macro_rules! hosted_tests {
                 a_queue_does_as_the_model
                 a_lifo_queue_does_as_the_model
                 a_priority_queue_does_as_the_model
+                queues_without_a_heap_do_as_the_model
             }
             panics {
                 a_panic_in_a_task_goes_through_run_and_the_task_counts_as_cancelled

@@ -12,8 +12,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use corio::{
-    DynLifoQueue, DynPriorityQueue, DynQueue, Event, Mutex, MutexGuard, Permit, PutError, QueueOf, RawLock, Semaphore,
-    ShutDown, Shutdown, Store, TryGetError, TryPutError,
+    DynLifoQueue, DynPriorityQueue, DynQueue, Event, LifoQueue, Mutex, MutexGuard, Permit, PriorityQueue, PutError,
+    Queue, QueueOf, RawLock, Semaphore, ShutDown, Shutdown, Store, TryGetError, TryPutError,
 };
 
 use super::{Hosted, Random, Wakes, with_seeds};
@@ -605,8 +605,8 @@ impl Ord for Counted {
 
 fn history<S: Store<Counted>>(order: Order, make: impl Fn(usize) -> QueueOf<Counted, S>) {
     with_seeds(SEEDS, |random| {
-        let limit = random.below(4);
-        let (queue, alive) = (make(limit), Rc::new(()));
+        let (queue, alive) = (make(random.below(4)), Rc::new(()));
+        let limit = queue.capacity().unwrap_or(0);
         let mut model = QueueModel {
             order,
             limit,
@@ -730,4 +730,10 @@ pub(crate) fn a_lifo_queue_does_as_the_model<W: Hosted>(_: &mut W) {
 
 pub(crate) fn a_priority_queue_does_as_the_model<W: Hosted>(_: &mut W) {
     history(Order::Priority, DynPriorityQueue::new);
+}
+
+pub(crate) fn queues_without_a_heap_do_as_the_model<W: Hosted>(_: &mut W) {
+    history(Order::Fifo, |_| Queue::<Counted, 3>::new());
+    history(Order::Lifo, |_| LifoQueue::<Counted, 2>::new());
+    history(Order::Priority, |_| PriorityQueue::<Counted, 4>::new());
 }
