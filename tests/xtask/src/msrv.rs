@@ -14,7 +14,7 @@ const WORKSPACES: [&str; 2] = ["", "examples/firmware"];
 pub(crate) fn check() -> Outcome<String> {
     let (mut stated, mut count, mut newer) = (Version::default(), 0, String::new());
     for workspace in WORKSPACES {
-        let metadata = metadata(workspace)?;
+        let metadata = metadata(workspace, "")?;
         let packages = metadata["packages"].as_array().map_or(&[][..], Vec::as_slice);
         let wants = |package: &serde_json::Value| package["rust_version"].as_str().map_or(Version::default(), version);
         let own = |package: &&serde_json::Value| package["source"].is_null();

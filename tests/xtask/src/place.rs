@@ -39,10 +39,10 @@ pub(crate) fn cargo(words: &str) -> Command {
     command
 }
 
-/// What `cargo metadata` says of a workspace, from its top folder.
-pub(crate) fn metadata(workspace: &str) -> Outcome<Value> {
+/// What `cargo metadata` says of a workspace, from its top folder; with an option of cargo's, or none.
+pub(crate) fn metadata(workspace: &str, option: &str) -> Outcome<Value> {
     let manifest = root().join(workspace).join("Cargo.toml");
-    let mut command = cargo("metadata --format-version 1");
+    let mut command = cargo(&format!("metadata --format-version 1 {option}"));
     let text = ask(command.arg("--manifest-path").arg(manifest), "", BUILD)?;
     serde_json::from_str(&text).map_err(|e| Trouble::Failed(format!("cargo metadata of {workspace}: {e}")))
 }
@@ -53,7 +53,7 @@ pub(crate) fn target_dir() -> Outcome<&'static Path> {
     if let Some(known) = TARGET.get() {
         return Ok(known);
     }
-    let found = metadata("")?["target_directory"].as_str().map(PathBuf::from);
+    let found = metadata("", "--no-deps")?["target_directory"].as_str().map(PathBuf::from);
     let found = found.ok_or_else(|| Trouble::Failed("cargo metadata names no target directory".into()))?;
     Ok(TARGET.get_or_init(|| found))
 }

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use crate::{
     Mistake,
-    child::{Outcome, Trouble, ask, failed, run},
+    child::{Outcome, Trouble, ask, failed, run, tee},
     place::{BUILD, cargo, command, target_dir},
 };
 
@@ -13,10 +13,15 @@ const PACKAGES: &str = "-p corio -p corio-sim -p corio-mio -p corio-suite -p cor
 
 /// Models in core, every interleaving of them.
 pub(crate) fn loom(words: &[String]) -> Result<(), Mistake> {
+    models(words)?;
+    Ok(())
+}
+
+/// The same, for those who read what it prints.
+pub(crate) fn models(words: &[String]) -> Outcome<String> {
     let mut test = cargo("test -p corio --release --lib");
     test.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", target_dir()?.join("loom"));
-    run(test.arg("--").args(words), BUILD)?;
-    Ok(())
+    tee(test.arg("--").args(words), BUILD)
 }
 
 /// Memory errors and leaks. Rustup's standard library will do.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::{
     child::{Outcome, Trouble, ask, failed, run, tee},
-    place::{BUILD, cargo, root, target_dir},
+    place::{BUILD, cargo, metadata, root, target_dir},
+    sanitize::models,
 };
 
 /// The workspaces: the top one, and those built for other targets or with other profiles.
@@ -15,6 +16,14 @@ pub(super) fn fmt() -> Outcome<String> {
     for workspace in WORKSPACES {
         let manifest = root().join(workspace).join("Cargo.toml");
         run(cargo("fmt --all --check").arg("--manifest-path").arg(manifest), Duration::from_secs(120))?;
+    }
+    Ok(format!("{} workspaces", WORKSPACES.len()))
+}
+
+/// A stale lock file would be written again by each build, and not be what was tested.
+pub(super) fn lock() -> Outcome<String> {
+    for workspace in WORKSPACES {
+        metadata(workspace, "--locked")?;
     }
     Ok(format!("{} workspaces", WORKSPACES.len()))
 }
@@ -48,6 +57,11 @@ pub(super) fn conformance() -> Outcome<String> {
         Some([equal, different, missing]) => Ok(format!("{equal} equal, {different} different, {missing} need more")),
         _ => failed("the runner printed no total"),
     }
+}
+
+pub(super) fn loom() -> Outcome<String> {
+    let (passed, _) = tests_in(&models(&[])?);
+    if passed == 0 { failed("no model ran") } else { Ok(format!("{passed} models and tests")) }
 }
 
 pub(super) fn benches() -> Outcome<String> {

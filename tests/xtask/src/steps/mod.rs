@@ -29,12 +29,14 @@ const fn step(name: &'static str, fast: bool, run: fn() -> Outcome<String>, abou
 
 const STEPS: &[Step] = &[
     step("fmt", true, host::fmt, "every workspace is formatted"),
+    step("lock", true, host::lock, "lock files are complete"),
     step("layers", true, || layers::check(&root().join("core/src")), "imports in core obey its layering"),
     step("msrv", true, msrv::check, "no dependency wants a newer Rust than stated"),
     step("clippy", true, host::clippy, "no warning, in the workspace and in core's three feature sets"),
     step("doc", true, host::doc, "the documentation builds without a warning"),
     step("test", true, host::test, "unit tests, documentation tests, and the suite on sim and mio"),
     step("conformance", true, host::conformance, "scenarios give CPython's traces"),
+    step("loom", false, host::loom, "core's protocols between threads, in every interleaving"),
     step("benches", false, host::benches, "the host's benches build without a warning"),
     step(
         "no-std",
