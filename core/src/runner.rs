@@ -148,6 +148,8 @@ impl<R: Reactor> Runner<R> {
         while !slot.claim() {
             // A wake left over from the run before is still in the queue, or on its way there.
             self.turn_here();
+            #[cfg(loom)]
+            loom::thread::yield_now(); // what is on its way gets there
         }
         let body = pin!(Body::new(main, (), Free::Nothing));
         // SAFETY: the body stays pinned in this frame until `main` is over, which `EndMain` sees to.

@@ -601,7 +601,12 @@ mod spare {
     use alloc::boxed::Box;
     use alloc::vec::Vec;
 
+    #[cfg(not(loom))]
     static SPARE: Short<Vec<&'static Loop>> = Short::new(Vec::new());
+    #[cfg(loom)]
+    loom::lazy_static! {
+        static ref SPARE: Short<Vec<&'static Loop>> = Short::new(Vec::new());
+    }
 
     impl Lease {
         pub(crate) fn new() -> Self {
