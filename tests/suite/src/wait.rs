@@ -124,8 +124,10 @@ pub(crate) fn items_are_put_from_elsewhere_in_order<W: World>(world: &mut W) {
     static NEXT: Count = Count::new();
     static LOG: Log = Log::new();
     fn put() {
-        assert!(QUEUE.try_put(b'a' + NEXT.get() as u8).is_ok());
+        // Counted first: as soon as the item is in, the next call may begin.
+        let next = NEXT.get() as u8;
         NEXT.add();
+        assert!(QUEUE.try_put(b'a' + next).is_ok());
     }
     run(world, async {
         for _ in 0..8 {
