@@ -34,6 +34,7 @@ pub(super) fn clippy() -> Outcome<String> {
     run(&mut cargo("clippy -p corio --lib --no-default-features -- -D warnings"), BUILD)?;
     run(&mut cargo("clippy -p corio --lib --no-default-features --features alloc -- -D warnings"), BUILD)?;
     run(&mut cargo("clippy -p corio-kv --lib --no-default-features -- -D warnings"), BUILD)?;
+    run(&mut cargo("clippy -p corio-suite --all-targets --no-default-features -- -D warnings"), BUILD)?;
     Ok("no warning".into())
 }
 
@@ -43,7 +44,9 @@ pub(super) fn doc() -> Outcome<String> {
 }
 
 pub(super) fn test() -> Outcome<String> {
-    let printed = tee(&mut cargo("test --workspace"), BUILD)?;
+    let mut printed = tee(&mut cargo("test --workspace"), BUILD)?;
+    // Built on its own, without `std`: corio as it is on a chip.
+    printed += &tee(&mut cargo("test -p corio-suite --no-default-features --test bare"), BUILD)?;
     let (passed, ignored) = tests_in(&printed);
     if passed == 0 { failed("no test ran") } else { Ok(format!("{passed} passed, {ignored} ignored")) }
 }
