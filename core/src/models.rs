@@ -162,59 +162,71 @@ mod wakes {
         }
     }
 
+    // All of these park between their turns, also where that is not the point: loom does not try a thread switch between
+    // a load and another thread's load and exchange of the same, which is all that a push and `batch` have in common.
+
     #[test]
     fn each_is_popped_once_in_the_order_of_its_pusher() {
-        check(3, || {
+        check(2, || {
             let home = Home::new();
             let elements = [1, 2, 11, 12].map(|name| home.element(name));
             let threads = [[elements[0], elements[1]], [elements[2], elements[3]]]
                 .map(|mine| thread::spawn(move || mine.into_iter().for_each(push)));
             let mut popped = Vec::new();
-            home.turn(|element| popped.push(element.name));
+            while popped.len() < 4 {
+                home.turn(|element| popped.push(element.name));
+                if popped.len() < 4 {
+                    home.park();
+                }
+            }
             for thread in threads {
                 thread.join().unwrap();
             }
-            home.turn(|element| popped.push(element.name));
+            home.turn(|element| panic!("{} was popped twice", element.name));
             let of = |pusher: usize| popped.iter().copied().filter(move |name| name / 10 == pusher).collect::<Vec<_>>();
             assert_eq!((of(0), of(1)), (std::vec![1, 2], std::vec![11, 12]));
-            // SAFETY: on the thread of the home.
-            assert!(unsafe { home.wakes.idle() }, "something is left");
         });
     }
 
+    /// `Marked`: also by the loop's own thread, which does not push by way of the stack.
     #[test]
-    fn one_pushed_by_all_is_popped_for_each_mark() {
-        check(3, || {
+    fn one_pushed_by_all_is_popped_once_for_each_mark() {
+        check(2, || {
             let home = Home::new();
-            let (shared, other) = (home.element(0), home.element(1));
+            let element = home.element(0);
             let marks = forever(AtomicUsize::new(0));
-            let threads = [0, 1].map(|_| {
-                thread::spawn(move || {
-                    // As `push`, but it counts.
-                    if Wakes::mark(shared) {
-                        marks.fetch_add(1, Ordering::Relaxed);
-                        // SAFETY: `Marked`, just now.
-                        unsafe { Wakes::push_marked(shared) };
+            let wake = move || {
+                element.wanted.fetch_add(1, Ordering::Relaxed);
+                // As `push`, but it counts.
+                if Wakes::mark(element) {
+                    marks.fetch_add(1, Ordering::Relaxed);
+                    // SAFETY: `Marked`, just now.
+                    if let Some(home) = unsafe { Wakes::push_marked(element) } {
+                        home.unparked.notify();
                     }
-                })
-            });
-            push(other); // on this thread: not by way of the stack
-            let mut pops = [0, 0];
-            home.turn(|element| pops[element.name] += 1);
-            push(shared);
-            home.turn(|element| pops[element.name] += 1);
+                }
+            };
+            let threads = [thread::spawn(wake), thread::spawn(wake)];
+            wake();
+            let (mut seen, mut pops) = (0, 0);
+            while seen < 3 {
+                home.turn(|element| {
+                    seen = element.wanted.load(Ordering::Relaxed);
+                    pops += 1;
+                });
+                if seen < 3 {
+                    home.park();
+                }
+            }
             for thread in threads {
                 thread.join().unwrap();
             }
-            home.turn(|element| pops[element.name] += 1);
-            let here = pops[0] - marks.load(Ordering::Relaxed);
-            assert!(pops[1] == 1 && here <= 1 && pops[0] > 0, "{pops:?}");
-            // SAFETY: on the thread of the home.
-            assert!(unsafe { home.wakes.idle() }, "something is left");
+            home.turn(|_| pops += 1);
+            assert_eq!(pops, marks.load(Ordering::Relaxed));
         });
     }
 
-    /// `Seen`.
+    /// `Seen`: the last wake may find the mark set, and must not be missed for that.
     #[test]
     fn a_wake_that_finds_the_mark_set_is_seen() {
         check(3, || {
@@ -227,14 +239,15 @@ mod wakes {
                 })
             });
             let mut seen = 0;
-            for _ in 0..2 {
+            while seen < 2 {
                 home.turn(|element| seen = element.wanted.load(Ordering::Relaxed));
+                if seen < 2 {
+                    home.park();
+                }
             }
             for thread in threads {
                 thread.join().unwrap();
             }
-            home.turn(|element| seen = element.wanted.load(Ordering::Relaxed));
-            assert_eq!(seen, 2);
         });
     }
 
