@@ -133,14 +133,14 @@ mod wakes {
         /// One batch, as a turn takes it.
         fn turn(&self, mut run: impl FnMut(&'static Element)) {
             // SAFETY: on the thread of the home, here and below.
-            let Some(last) = (unsafe { self.wakes.batch() }) else { return };
+            let Some(mut batch) = (unsafe { self.wakes.batch() }) else { return };
             loop {
                 let look = |element: &Element| assert!(element.queued.load(Ordering::Relaxed), "popped without a mark");
                 // SAFETY: as above; elements are leaked.
-                let (element, ()) = unsafe { self.wakes.pop(look).expect("the batch ends before its last") };
+                let (element, ()) = unsafe { batch.pop(look) };
                 // SAFETY: elements are leaked.
                 run(unsafe { &*element.as_ptr() });
-                if element == last {
+                if batch.ends_with(element) {
                     return;
                 }
             }

@@ -122,7 +122,7 @@ impl<R: Reactor> Runner<R> {
         // `reactor_mut` may have put another reactor in place.
         self.running().ready().set_unparker(self.reactor.unparker());
         // SAFETY: `OwnThread`.
-        let _last = unsafe { self.running().ready().wakes().batch() };
+        unsafe { self.running().ready().wakes().take_in() };
         entered
     }
 

@@ -186,14 +186,14 @@ impl Loop {
                 unsafe { self.collect(clock) }
             };
             // SAFETY: as above.
-            if let Some(last) = unsafe { wakes.batch() } {
+            if let Some(mut batch) = unsafe { wakes.batch() } {
                 loop {
-                    // SAFETY: as above, and `last` is in the queue still; `step` only reads the slot.
-                    let (slot, step) = unsafe { wakes.pop(Slot::step).unwrap_unchecked() };
+                    // SAFETY: as above, and the batch is not at its end; `step` only reads the slot.
+                    let (slot, step) = unsafe { batch.pop(Slot::step) };
                     // SAFETY: slots are `Immortal`; `step` was read while the mark was set, so the slot is ours.
                     unsafe { self.run(&*slot.as_ptr(), step) };
                     ran += 1;
-                    if slot == last {
+                    if batch.ends_with(slot) {
                         break;
                     }
                 }
@@ -218,7 +218,6 @@ impl Loop {
                 break;
             }
         }
-        self.ready.set_running(None);
         core::mem::forget(on_panic);
         ran
     }
@@ -281,7 +280,6 @@ impl Loop {
     /// `OwnThread`.
     #[inline(never)]
     unsafe fn fire(&self) -> usize {
-        self.ready.set_running(None);
         let mut fired = 0;
         // SAFETY: by the caller's word; `take_due` calls nothing.
         while let Some(waker) = unsafe { self.with(|state| state.timers.take_due()) } {
@@ -298,24 +296,13 @@ impl Loop {
     #[inline]
     unsafe fn run(&'static self, slot: &'static Slot, step: Step) {
         match step {
-            Step::Poll => {
-                // SAFETY: alive, so it has a body.
-                let header = unsafe { NonNull::new_unchecked(slot.header()) };
-                self.ready.set_running(Some(slot));
-                let waker = waker::of(slot);
-                // SAFETY: by the caller's word.
-                if unsafe { Header::poll(header, slot, &mut Context::from_waker(&waker)) } {
-                    self.ready.set_running(None);
-                    // SAFETY: it has ended just now.
-                    unsafe { self.settle(slot) };
-                } else {
-                    slot.stepped();
-                }
-            }
+            // SAFETY: by the caller's word; alive, so it has a body.
+            Step::Poll => unsafe { Header::step(NonNull::new_unchecked(slot.header()), slot, self, false) },
+            // SAFETY: as above.
+            Step::Cancel => unsafe { Header::step(NonNull::new_unchecked(slot.header()), slot, self, true) },
             Step::PollBorrowed => {
                 // SAFETY: so `run_all` started it, and it does not leave its frame while this is alive.
                 let future = unsafe { &mut *slot.body().cast::<Pin<&mut dyn Future<Output = ()>>>() };
-                self.ready.set_running(None);
                 let waker = waker::of(slot);
                 if future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
                     slot.end();
@@ -323,11 +310,6 @@ impl Loop {
                     // SAFETY: `OwnThread` by the caller's word.
                     unsafe { self.with(|state| state.borrowed -= 1) };
                 }
-            }
-            Step::Cancel => {
-                self.ready.set_running(None);
-                // SAFETY: by the caller's word; alive, so it is not settled.
-                unsafe { self.abandon(slot) };
             }
             Step::Nothing => {}
         }
@@ -348,8 +330,7 @@ impl Loop {
     ///
     /// # Safety
     /// `OwnerOnly`; the task was adopted and not yet settled.
-    #[inline]
-    unsafe fn settle(&self, slot: &'static Slot) {
+    pub(crate) unsafe fn settle(&self, slot: &'static Slot) {
         self.ended.store(true, Ordering::Relaxed);
         // SAFETY: by the caller's word; adopted, so it has a body.
         let (header, join) = unsafe {
@@ -441,8 +422,13 @@ impl Loop {
                 // A sleep that outlives its loop registers with the one that polls it next.
                 waker.wake();
             }
-            while self.ready.wakes().batch().is_some() {
-                while self.ready.wakes().pop(|_| ()).is_some() {}
+            while let Some(mut batch) = self.ready.wakes().batch() {
+                loop {
+                    let (slot, ()) = batch.pop(|_| ());
+                    if batch.ends_with(slot) {
+                        break;
+                    }
+                }
             }
             core::mem::forget(on_panic);
         }

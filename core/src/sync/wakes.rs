@@ -7,8 +7,8 @@
 //! - Hosted: a plain FIFO for pushes by the loop's own thread, and a lock-free stack for all others, which the loop
 //!   takes whole and turns round. A push from elsewhere is one compare-and-swap. (A signal handler is
 //!   not elsewhere: it may interrupt the loop's own push. It must not wake; a pipe or a thread can.)
-//! - Bare metal: mark and push share a critical section of some twenty instructions; the loop takes all that was pushed
-//!   at once, and then needs one of two instructions for each element that it pops.
+//! - Bare metal: a FIFO; mark and push share a critical section of some twenty instructions. The loop takes the whole line
+//!   at once, and then needs one of a single instruction for each element that it pops.
 //!
 //! Invariants:
 //! - `Marked`: who turns the mark from false to true owns the element's `next` until it has pushed it; from then on
@@ -42,11 +42,13 @@ pub(crate) unsafe trait Linked: Sized + Sync + 'static {
 }
 
 /// A plain FIFO through the elements' links.
+#[cfg(any(feature = "std", loom))]
 struct Fifo<T> {
     head: *mut T,
     tail: *mut T,
 }
 
+#[cfg(any(feature = "std", loom))]
 impl<T: Linked> Fifo<T> {
     const fn new() -> Self {
         Self { head: ptr::null_mut(), tail: ptr::null_mut() }
@@ -170,18 +172,30 @@ mod flavour {
             self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst)
         }
 
-        /// Takes in what other threads have pushed, and says which element is the last in line.
+        /// Takes in what other threads have pushed: it is in line before what this thread pushes from here on.
         ///
         /// # Safety
         /// Only by the loop that pops, on its thread (`OwnThread`).
         #[inline]
-        pub(crate) unsafe fn batch(&self) -> Option<NonNull<T>> {
+        pub(crate) unsafe fn take_in(&self) {
             if !self.far.load(Ordering::Relaxed).is_null() {
                 // SAFETY: `OwnThread` by the caller's word.
                 unsafe { self.take_far() };
             }
-            // SAFETY: the same.
-            unsafe { self.near.with(|fifo| fifo.tail()) }
+        }
+
+        /// Takes in what other threads have pushed. All that is in line now is the batch, none if nothing is.
+        ///
+        /// # Safety
+        /// Only by the loop that pops, on its thread (`OwnThread`).
+        #[inline]
+        pub(crate) unsafe fn batch(&self) -> Option<Batch<'_, T>> {
+            // SAFETY: by the caller's word.
+            let last = unsafe {
+                self.take_in();
+                self.near.with(|fifo| fifo.tail())
+            };
+            last.map(|last| Batch { wakes: self, last })
         }
 
         #[cold]
@@ -205,13 +219,12 @@ mod flavour {
             }
         }
 
-        /// Takes the first in line: `look` sees it while its mark is still set, then the mark is cleared and from there
-        /// on a wake pushes it again.
+        /// Takes the first in line, as `Batch::pop` does.
         ///
         /// # Safety
         /// Only by the loop that pops, on its thread (`OwnThread`).
         #[inline]
-        pub(crate) unsafe fn pop<R>(&self, look: impl FnOnce(&T) -> R) -> Option<(NonNull<T>, R)> {
+        unsafe fn pop<R>(&self, look: impl FnOnce(&T) -> R) -> Option<(NonNull<T>, R)> {
             // SAFETY: `OwnThread` by the caller's word.
             let first = unsafe { self.near.with(Fifo::pop) }?;
             // SAFETY: elements live as long as the queue is used (`Linked`).
@@ -257,39 +270,52 @@ mod flavour {
             self.asleep.store(false, Ordering::Relaxed);
         }
     }
+
+    /// What was in line at one moment. If a panic keeps it from being popped to its end, the rest stays in line.
+    pub(crate) struct Batch<'a, T> {
+        wakes: &'a Wakes<T>,
+        last: NonNull<T>,
+    }
+
+    impl<T: Linked> Batch<'_, T> {
+        /// Takes the first in line: `look` sees it while its mark is still set, then the mark is cleared and from there
+        /// on a wake pushes it again.
+        ///
+        /// # Safety
+        /// Only by the loop that pops, on its thread (`OwnThread`); the batch is not at its end.
+        #[inline]
+        pub(crate) unsafe fn pop<R>(&mut self, look: impl FnOnce(&T) -> R) -> (NonNull<T>, R) {
+            // SAFETY: by the caller's word; `last` is in line still.
+            unsafe { self.wakes.pop(look).unwrap_unchecked() }
+        }
+
+        /// True when `popped`, which came out just now, was the last of the batch.
+        #[inline]
+        pub(crate) fn ends_with(&self, popped: NonNull<T>) -> bool {
+            popped == self.last
+        }
+    }
 }
 
 #[cfg(not(any(feature = "std", loom)))]
 mod flavour {
     use super::*;
-    use core::cell::UnsafeCell;
 
-    /// The queue of one loop.
-    ///
-    /// Pushes go to `far`, in a critical section; the loop takes them over to `near`, which nobody else touches.
+    /// The queue of one loop: a FIFO that is changed inside critical sections only.
     pub(crate) struct Wakes<T> {
-        near: UnsafeCell<Fifo<T>>,
-        far: UnsafeCell<Far<T>>,
+        head: AtomicPtr<T>,
+        /// Means something while there is a head.
+        tail: AtomicPtr<T>,
+        asleep: AtomicBool,
     }
-
-    struct Far<T> {
-        fifo: Fifo<T>,
-        asleep: bool,
-    }
-
-    // SAFETY: `far` is reached inside a critical section only, `near` by the loop only; the elements may be reached from
-    // any context (`T: Sync`).
-    unsafe impl<T: Sync> Sync for Wakes<T> {}
 
     impl<T: Linked> Wakes<T> {
         pub(crate) const fn new() -> Self {
-            Self { near: UnsafeCell::new(Fifo::new()), far: UnsafeCell::new(Far { fifo: Fifo::new(), asleep: false }) }
-        }
-
-        #[inline]
-        fn far<R>(&self, f: impl FnOnce(&mut Far<T>) -> R) -> R {
-            // SAFETY: inside a critical section; no `f` below comes back here.
-            critical_section::with(|_| f(unsafe { &mut *self.far.get() }))
+            Self {
+                head: AtomicPtr::new(ptr::null_mut()),
+                tail: AtomicPtr::new(ptr::null_mut()),
+                asleep: AtomicBool::new(false),
+            }
         }
 
         /// Marks `element` as queued. False: it was marked already, so it will be popped.
@@ -298,7 +324,7 @@ mod flavour {
             critical_section::with(|_| Self::mark_within(element))
         }
 
-        /// Relaxed: the critical section around it orders it.
+        /// Relaxed, as all below: the critical section around it orders it.
         #[inline]
         fn mark_within(element: &T) -> bool {
             let free = !element.queued().load(Ordering::Relaxed);
@@ -330,55 +356,39 @@ mod flavour {
         #[inline]
         unsafe fn push_within(element: &'static T) -> Option<&'static T::Home> {
             let home = element.home();
-            // SAFETY: inside a critical section by the caller's word, and nothing below comes back here.
-            let far = unsafe { &mut *T::wakes(home).far.get() };
-            // SAFETY: `Marked` by the caller's word.
-            unsafe { far.fifo.push(NonNull::from(element)) };
+            let wakes = T::wakes(home);
+            let raw = ptr::from_ref(element).cast_mut();
+            element.next().store(ptr::null_mut(), Ordering::Relaxed);
+            if wakes.head.load(Ordering::Relaxed).is_null() {
+                wakes.head.store(raw, Ordering::Relaxed);
+            } else {
+                // SAFETY: `tail` is an element of this queue when `head` is one; elements live on (`Linked`).
+                unsafe { &*wakes.tail.load(Ordering::Relaxed) }.next().store(raw, Ordering::Relaxed);
+            }
+            wakes.tail.store(raw, Ordering::Relaxed);
             // The flag stays up until the loop is awake: a second unpark does no harm and this way costs nothing.
-            far.asleep.then_some(home)
+            wakes.asleep.load(Ordering::Relaxed).then_some(home)
         }
 
-        /// Takes over what was pushed, and says which element is the last in line.
+        /// There is one line for all contexts, so nothing is to be taken in.
+        ///
+        /// # Safety
+        /// None is needed. Elsewhere it is.
+        #[inline]
+        pub(crate) unsafe fn take_in(&self) {}
+
+        /// Takes all that is in line now, none if nothing is.
         ///
         /// # Safety
         /// Only by the loop that pops.
         #[inline]
-        pub(crate) unsafe fn batch(&self) -> Option<NonNull<T>> {
-            // SAFETY: `near` is the loop's.
-            let near = unsafe { &mut *self.near.get() };
-            self.far(|far| {
-                let head = core::mem::replace(&mut far.fifo.head, ptr::null_mut());
-                if near.head.is_null() {
-                    // Also if nothing was pushed: without a head the tail means nothing.
-                    near.head = head;
-                    near.tail = far.fifo.tail;
-                } else if !head.is_null() {
-                    // A panic has left something. SAFETY: `tail` is an element of this queue when `head` is one.
-                    unsafe { &*near.tail }.next().store(head, Ordering::Relaxed);
-                    near.tail = far.fifo.tail;
-                }
+        pub(crate) unsafe fn batch(&self) -> Option<Batch<'_, T>> {
+            let next = critical_section::with(|_| {
+                let head = self.head.load(Ordering::Relaxed);
+                self.head.store(ptr::null_mut(), Ordering::Relaxed);
+                head
             });
-            near.tail()
-        }
-
-        /// Takes the first in line: `look` sees it while its mark is still set, then the mark is cleared and from there
-        /// on a wake pushes it again.
-        ///
-        /// # Safety
-        /// Only by the loop that pops.
-        #[inline]
-        pub(crate) unsafe fn pop<R>(&self, look: impl FnOnce(&T) -> R) -> Option<(NonNull<T>, R)> {
-            // SAFETY: `near` is the loop's.
-            let first = unsafe { &mut *self.near.get() }.pop()?;
-            // SAFETY: elements live as long as the queue is used (`Linked`).
-            let element = unsafe { first.as_ref() };
-            // `Seen`: in a critical section, as a waker's look at the mark is. What the mark protects is looked at in the
-            // same one: an interrupt right behind it may put another task there.
-            critical_section::with(|_| {
-                let seen = look(element);
-                element.queued().store(false, Ordering::Relaxed);
-                Some((first, seen))
-            })
+            (!next.is_null()).then_some(Batch { wakes: self, next })
         }
 
         /// True when nothing was pushed at the moment of a look without a lock. `batch` and `idle` look properly.
@@ -387,8 +397,7 @@ mod flavour {
         /// Only by the loop that pops.
         #[inline]
         pub(crate) unsafe fn is_empty(&self) -> bool {
-            // SAFETY: one word is read in one piece, whatever an interrupt is doing to it.
-            unsafe { (&raw const (*self.far.get()).fifo.head).read_volatile() }.is_null()
+            self.head.load(Ordering::Relaxed).is_null()
         }
 
         /// True when nothing is queued; from then until `awake`, the first push asks for an unpark.
@@ -397,19 +406,84 @@ mod flavour {
         /// Only by the loop that pops.
         #[inline]
         pub(crate) unsafe fn idle(&self) -> bool {
-            // SAFETY: `near` is the loop's. What a panic has left in it is something to do.
-            let left = !unsafe { &*self.near.get() }.head.is_null();
             // `Told`, in one critical section.
-            self.far(|far| {
-                far.asleep = far.fifo.head.is_null() && !left;
-                far.asleep
+            critical_section::with(|_| {
+                let empty = self.head.load(Ordering::Relaxed).is_null();
+                self.asleep.store(empty, Ordering::Relaxed);
+                empty
             })
         }
 
-        /// Ends the time in which pushes ask for an unpark.
+        /// Ends the time in which pushes ask for an unpark. A push that does not know it yet asks for one too many.
         #[inline]
         pub(crate) fn awake(&self) {
-            self.far(|far| far.asleep = false);
+            self.asleep.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// What was in line at one moment. It is the loop's alone; pushes make a new line. If a panic keeps it from being
+    /// popped to its end, the rest goes back, in front of that line.
+    pub(crate) struct Batch<'a, T: Linked> {
+        wakes: &'a Wakes<T>,
+        /// The next to be popped. `Marked`: until then its link is the batch's.
+        next: *mut T,
+    }
+
+    impl<T: Linked> Batch<'_, T> {
+        /// Takes the first: `look` sees it while its mark is still set, then the mark is cleared and from there on a
+        /// wake pushes it again.
+        ///
+        /// # Safety
+        /// Only by the loop that pops; the batch is not at its end.
+        #[inline]
+        pub(crate) unsafe fn pop<R>(&mut self, look: impl FnOnce(&T) -> R) -> (NonNull<T>, R) {
+            // SAFETY: not at the end, by the caller's word; elements live as long as the queue is used (`Linked`).
+            let first = unsafe { NonNull::new_unchecked(self.next) };
+            // SAFETY: as above.
+            let element = unsafe { first.as_ref() };
+            self.next = element.next().load(Ordering::Relaxed);
+            // `Seen`: in a critical section, as a waker's look at the mark is. What the mark protects is looked at in the
+            // same one: an interrupt right behind it may put another task there.
+            critical_section::with(|_| {
+                let seen = look(element);
+                element.queued().store(false, Ordering::Relaxed);
+                (first, seen)
+            })
+        }
+
+        /// True when `_popped`, which came out just now, was the last of the batch.
+        #[inline]
+        pub(crate) fn ends_with(&self, _popped: NonNull<T>) -> bool {
+            self.next.is_null()
+        }
+
+        #[cold]
+        fn put_back(&self) {
+            let mut last = self.next;
+            // SAFETY: `Linked`, `Marked`: what is left of the batch is linked to its end.
+            let last = unsafe {
+                while let Some(next) = NonNull::new((*last).next().load(Ordering::Relaxed)) {
+                    last = next.as_ptr();
+                }
+                &*last
+            };
+            critical_section::with(|_| {
+                let head = self.wakes.head.load(Ordering::Relaxed);
+                last.next().store(head, Ordering::Relaxed);
+                if head.is_null() {
+                    self.wakes.tail.store(ptr::from_ref(last).cast_mut(), Ordering::Relaxed);
+                }
+                self.wakes.head.store(self.next, Ordering::Relaxed);
+            });
+        }
+    }
+
+    impl<T: Linked> Drop for Batch<'_, T> {
+        #[inline]
+        fn drop(&mut self) {
+            if !self.next.is_null() {
+                self.put_back();
+            }
         }
     }
 }

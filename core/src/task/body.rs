@@ -12,6 +12,8 @@
 
 use super::StoredWaker;
 use super::slot::Slot;
+use super::waker;
+use crate::sched::Loop;
 use core::cell::{Cell, UnsafeCell};
 use core::future::Future;
 use core::mem::ManuallyDrop;
@@ -32,8 +34,8 @@ pub(crate) struct Header {
 }
 
 struct VTable {
-    /// Polls the future; true when it has ended and its output is in its place.
-    poll: unsafe fn(NonNull<Header>, &'static Slot, &mut Context<'_>) -> bool,
+    /// One step of the task on its loop: polls the future, or drops it if the task was cancelled.
+    step: unsafe fn(NonNull<Header>, &'static Slot, &'static Loop, bool),
     drop_future: unsafe fn(NonNull<Header>),
     /// Moves the output to a place for it, or drops it where that is null.
     output: unsafe fn(NonNull<Header>, *mut ()),
@@ -108,7 +110,7 @@ impl<F: Future, N: Name> Body<F, N> {
     });
 
     const fn vtable(free: unsafe fn(NonNull<Header>, &'static Slot)) -> VTable {
-        VTable { poll: Self::poll, drop_future: Self::drop_future, output: Self::output, free, name: Self::name }
+        VTable { step: Self::step, drop_future: Self::drop_future, output: Self::output, free, name: Self::name }
     }
 
     /// # Safety
@@ -119,10 +121,19 @@ impl<F: Future, N: Name> Body<F, N> {
         unsafe { header.cast::<Self>().as_ref() }.stage.get()
     }
 
-    unsafe fn poll(header: NonNull<Header>, slot: &'static Slot, cx: &mut Context<'_>) -> bool {
+    unsafe fn step(header: NonNull<Header>, slot: &'static Slot, running: &'static Loop, cancelled: bool) {
+        if cancelled {
+            // SAFETY: by the caller's word; the slot is alive, so it is not settled.
+            return unsafe { running.abandon(slot) };
+        }
+        running.ready().set_running(Some(slot));
+        let waker = waker::of(slot);
         // SAFETY: `Stage`: the caller has seen that the slot is alive, so the place holds the future; it is `Pinned`.
         let future = unsafe { Pin::new_unchecked(&mut *(*Self::stage(header)).future) };
-        let Poll::Ready(output) = future.poll(cx) else { return false };
+        let Poll::Ready(output) = future.poll(&mut Context::from_waker(&waker)) else {
+            running.ready().set_running(None);
+            return slot.stepped();
+        };
         let cancelled = slot.end();
         // SAFETY: `Stage`: the future is dropped once, its slot no longer alive; then the place is free.
         unsafe { ManuallyDrop::drop(&mut (*Self::stage(header)).future) };
@@ -132,7 +143,9 @@ impl<F: Future, N: Name> Body<F, N> {
             unsafe { (*Self::stage(header)).output = ManuallyDrop::new(output) };
             slot.set_output();
         }
-        true
+        running.ready().set_running(None);
+        // SAFETY: `OwnerOnly` by the caller's word; it has ended just now.
+        unsafe { running.settle(slot) };
     }
 
     unsafe fn drop_future(header: NonNull<Header>) {
@@ -168,14 +181,16 @@ pub(crate) enum Free {
 }
 
 impl Header {
-    /// Polls the future; true when the task has ended by this.
+    /// One step of a task that is alive, on `running`, which owns it: polls its future, or drops it if it was
+    /// `cancelled`, and settles the task if it ends by that. Nothing but a body's table leads to that code, so it takes no
+    /// flash where `run_all` is all that is used.
     ///
     /// # Safety
     /// (This one and the next five) `OwnerOnly`, and the body was not freed.
     #[inline]
-    pub(crate) unsafe fn poll(this: NonNull<Self>, slot: &'static Slot, cx: &mut Context<'_>) -> bool {
+    pub(crate) unsafe fn step(this: NonNull<Self>, slot: &'static Slot, running: &'static Loop, cancelled: bool) {
         // SAFETY: the table is the body's own.
-        unsafe { (this.as_ref().vtable.poll)(this, slot, cx) }
+        unsafe { (this.as_ref().vtable.step)(this, slot, running, cancelled) }
     }
 
     /// Ends the task, if it is alive, by dropping its future.

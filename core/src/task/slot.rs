@@ -122,14 +122,26 @@ impl Slot {
     }
 
     /// Makes the task ready. From any thread or interrupt, at any time.
+    #[inline]
+    pub(crate) fn wake(&'static self) {
+        // SAFETY: a slot, and `Immortal`.
+        unsafe { Self::wake_at(ptr::from_ref(self).cast()) }
+    }
+
+    /// `wake`, as the table of a waker has it.
+    ///
+    /// # Safety
+    /// `slot` is the address of a slot.
     // Where flash counts, one copy serves all who wake.
     #[cfg_attr(any(feature = "std", loom), inline)]
     #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
-    pub(crate) fn wake(&'static self) {
+    pub(crate) unsafe fn wake_at(slot: *const ()) {
+        // SAFETY: by the caller's word; slots are `Immortal`.
+        let slot: &'static Self = unsafe { &*slot.cast() };
         // A stale wake stops here. That it may miss a task which another thread is just putting in the slot does no
         // harm: nobody can hold a waker of that task yet, and its first step is queued by whoever puts it there.
-        if self.flags.load(Ordering::Relaxed) & DEAD == 0 {
-            self.push();
+        if slot.flags.load(Ordering::Relaxed) & DEAD == 0 {
+            slot.push();
         }
     }
 

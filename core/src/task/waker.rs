@@ -9,10 +9,9 @@ use core::task::{RawWaker, RawWakerVTable, Waker};
 /// One static, so that its address tells our wakers from all others.
 static VTABLE: RawWakerVTable = RawWakerVTable::new(
     |slot| RawWaker::new(slot, &VTABLE),
-    // SAFETY: (both) the data of a waker with this table is a slot, and slots are `Immortal`.
-    |slot| unsafe { &*slot.cast::<Slot>() }.wake(),
-    // SAFETY: as above.
-    |slot| unsafe { &*slot.cast::<Slot>() }.wake(),
+    // The data of a waker with this table is a slot.
+    Slot::wake_at,
+    Slot::wake_at,
     |_| {},
 );
 
