@@ -162,7 +162,7 @@ impl<R: Reactor> Runner<R> {
         };
         let end = EndMain { running, header, slot };
         started.tell();
-        if let Err(error) = self.drive(Goal::End(slot)) {
+        if let Err(error) = self.drive(Goal::End(slot), EVENTS_AFTER) {
             self.with_clock(|| drop(end));
             return Err(RunError::Park(error));
         }
@@ -203,10 +203,10 @@ impl<R: Reactor> Runner<R> {
         // SAFETY: `OwnThread`. `lent` sees to it that no slot outlives the futures, whatever happens.
         unsafe { lent.start(&mut futures) };
         loop {
-            match self.drive(lent.goal()) {
+            match self.drive(lent.goal(), EVENTS_AFTER) {
                 // Without the right to return there is nothing left but to try again.
                 Err(_) if !Lent::<N>::MAY_RETURN => {}
-                ended => return ended.map_err(RunError::Park),
+                ended => return ended.map(drop).map_err(RunError::Park),
             }
         }
     }
@@ -227,27 +227,24 @@ impl<R: Reactor> Runner<R> {
     }
 
     fn turn_here(&mut self) -> usize {
-        self.turns(Goal::Nothing, 0)
+        // It does not park, so it cannot fail.
+        self.drive(Goal::Turn, 0).unwrap_or(0)
     }
 
-    fn turns(&mut self, goal: Goal, limit: usize) -> usize {
-        // SAFETY: the reactor is not borrowed mutably before the turns are over; this is the loop's thread, and the
-        // loop is the ambient one.
-        unsafe { self.running().turns(&Clock::new(&self.reactor), goal, limit) }
-    }
-
-    /// Turns, and waits in between, until the goal is reached.
-    fn drive(&mut self, goal: Goal) -> Result<(), R::Error> {
+    /// Turns, and waits in between, until the goal is reached. Returns how many entries the last turns have run.
+    fn drive(&mut self, goal: Goal, limit: usize) -> Result<usize, R::Error> {
         let running = self.running();
         let wakes = running.ready().wakes();
         loop {
-            self.turns(goal, EVENTS_AFTER);
+            // SAFETY: the reactor is not borrowed mutably before the turns are over; this is the loop's thread, and the
+            // loop is the ambient one.
+            let ran = unsafe { running.turns(&Clock::new(&self.reactor), goal, limit) };
             // No wake is lost between "nothing is ready" and the park: `idle` has raised the flag that makes every
             // wake from elsewhere call the unparker (`Told` in `sync::wakes`), and an unpark before a park ends it.
             // SAFETY: `OwnThread`.
             let until = unsafe {
                 if running.reached(goal) {
-                    return Ok(());
+                    return Ok(ran);
                 }
                 if wakes.idle() { running.next() } else { Some(Instant::ZERO) }
             };
@@ -282,7 +279,7 @@ impl<R: Reactor> Runner<R> {
             let more = if unsafe { running.reached(Goal::NoneLeft) } {
                 1
             } else {
-                result = self.drive(Goal::NoneLeft);
+                result = self.drive(Goal::NoneLeft, EVENTS_AFTER).map(drop);
                 3
             };
             for _ in 0..more {

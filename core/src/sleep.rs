@@ -92,7 +92,9 @@ impl Sleep {
         }
     }
 
-    #[inline]
+    // Where flash counts, one copy serves all.
+    #[cfg_attr(any(feature = "std", loom), inline)]
+    #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
     fn register(self: Pin<&Self>, here: &'static Loop, deadline: Instant, cx: &Context<'_>) -> Poll<()> {
         let waker = StoredWaker::of(cx.waker());
         // SAFETY: `Linked`: the node is pinned, not registered, and leaves in `drop`. The ambient loop is this
@@ -101,6 +103,20 @@ impl Sleep {
         self.owner.set(Some(here));
         self.timer.note.set(REGISTERED);
         Poll::Pending
+    }
+}
+
+impl Sleep {
+    /// Takes it out of the timers of `owner`.
+    ///
+    /// # Safety
+    /// It is registered there.
+    // Where flash counts, one copy serves all.
+    #[cfg_attr(any(feature = "std", loom), inline)]
+    #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
+    unsafe fn leave(&self, owner: &'static Loop) {
+        // SAFETY: `OwnThread`: a sleep is not `Send`. It is linked, so `owner` has not ended.
+        drop(unsafe { owner.with(|state| state.timers.remove(&self.timer)) });
     }
 }
 
@@ -148,8 +164,8 @@ impl Drop for Sleep {
         if let Some(owner) = self.owner.get()
             && self.timer.is_linked()
         {
-            // SAFETY: `OwnThread`: a sleep is not `Send`. It is linked, so `owner` has not ended.
-            drop(unsafe { owner.with(|state| state.timers.remove(&self.timer)) });
+            // SAFETY: just seen.
+            unsafe { self.leave(owner) };
         }
     }
 }

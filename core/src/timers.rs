@@ -161,6 +161,16 @@ impl Timers {
         !unsafe { (&raw const (*this).root).read_volatile() }.is_null()
     }
 
+    /// True when something at `this` is due and was not taken out, as `is_filled` looks.
+    ///
+    /// # Safety
+    /// `this` points to timers.
+    #[inline]
+    pub(crate) unsafe fn has_due(this: *const Self) -> bool {
+        // SAFETY: by the caller's word.
+        !unsafe { (&raw const (*this).due).read_volatile() }.is_null()
+    }
+
     /// The first deadline.
     #[inline]
     pub(crate) fn next(&self) -> Option<Instant> {

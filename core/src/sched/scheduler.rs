@@ -64,8 +64,11 @@ pub(crate) enum Goal {
     NoneLent,
     /// No task is left that was alive when the loop began to close.
     NoneLeft,
-    /// For as long as there is something to do.
+    /// For ever.
+    #[cfg(not(feature = "alloc"))]
     Nothing,
+    /// For one turn.
+    Turn,
 }
 
 /// Reads the clock of a reactor. It lives in the frame of the turn.
@@ -169,7 +172,10 @@ impl Loop {
     ///
     /// # Safety
     /// `OwnThread`, and this loop is the ambient one.
-    #[inline(never)]
+    // On bare metal `drive` is the only one who calls it, and is generic anyway: one frame less for each time something
+    // wakes the loop.
+    #[cfg_attr(any(feature = "std", loom), inline(never))]
+    #[cfg_attr(not(any(feature = "std", loom)), inline(always))]
     pub(crate) unsafe fn turns(&'static self, clock: &Clock, goal: Goal, limit: usize) -> usize {
         let _clock = SetClock::new(&self.clock, clock);
         let on_panic = Abandon(self);
@@ -183,7 +189,7 @@ impl Loop {
             let due = unsafe { self.has_timers() } && ran != read_at && {
                 read_at = ran;
                 // SAFETY: as above.
-                unsafe { self.collect(clock) }
+                unsafe { self.collect(clock.now()) }
             };
             // SAFETY: as above.
             if let Some(mut batch) = unsafe { wakes.batch() } {
@@ -235,7 +241,9 @@ impl Loop {
             Goal::NoneLent => unsafe { self.with(|state| state.borrowed == 0) },
             // SAFETY: by the caller's word.
             Goal::NoneLeft => unsafe { self.with(|state| state.leftovers == 0) },
+            #[cfg(not(feature = "alloc"))]
             Goal::Nothing => false,
+            Goal::Turn => true,
         }
     }
 
@@ -255,23 +263,21 @@ impl Loop {
     /// # Safety
     /// `OwnThread`.
     #[inline(never)]
-    unsafe fn collect(&self, clock: &Clock) -> bool {
-        // The clock is the reactor's; if it panics, that is no task's step.
-        self.ready.set_running(None);
-        let now = clock.now();
-        // SAFETY: by the caller's word; `collect` calls nothing.
-        let mut found = unsafe {
-            self.with(|state| {
-                state.last = now;
-                state.timers.collect(now)
-            })
-        };
-        let any = found != Collected::Nothing;
-        while found == Collected::AndMore {
-            // SAFETY: as above.
-            found = unsafe { self.with(|state| state.timers.collect(now)) };
+    unsafe fn collect(&self, now: Instant) -> bool {
+        let mut any = false;
+        loop {
+            // SAFETY: by the caller's word; `collect` calls nothing.
+            let found = unsafe {
+                self.with(|state| {
+                    state.last = now;
+                    state.timers.collect(now)
+                })
+            };
+            any |= found != Collected::Nothing;
+            if found != Collected::AndMore {
+                return any;
+            }
         }
-        any
     }
 
     /// Wakes those whose time has come.
@@ -281,10 +287,13 @@ impl Loop {
     #[inline(never)]
     unsafe fn fire(&self) -> usize {
         let mut fired = 0;
-        // SAFETY: by the caller's word; `take_due` calls nothing.
-        while let Some(waker) = unsafe { self.with(|state| state.timers.take_due()) } {
-            waker.wake();
-            fired += 1;
+        // SAFETY: (both) by the caller's word; `take_due` calls nothing. Only this loop makes anything due, so a look that
+        // finds nothing is right on bare metal too.
+        while unsafe { self.state.peek(|state| Timers::has_due(&raw const (*state).timers)) } {
+            if let Some(waker) = unsafe { self.with(|state| state.timers.take_due()) } {
+                waker.wake();
+                fired += 1;
+            }
         }
         fired
     }
