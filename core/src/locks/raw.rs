@@ -114,6 +114,10 @@ fn is_for_newcomers(hold: &Hold, lines: &[Line; 1]) -> bool {
 /// The lock is free: the first in line gets it.
 #[inline]
 fn hand_on(hold: &mut Hold, lines: &mut [Line; 1]) -> StoredWaker {
+    if lines[0].is_empty() {
+        *hold = Hold::Free;
+        return StoredWaker::NONE;
+    }
     let first = lines[0].grant_first();
     *hold = if first.is_none() { Hold::Free } else { Hold::Handed };
     first
@@ -138,6 +142,13 @@ impl RawLock {
         if waiter.is_idle() && self.try_acquire() {
             return Poll::Ready(());
         }
+        self.poll_waiting(waiter, cx)
+    }
+
+    // Where flash counts, the short way is what every lock has of its own.
+    #[cfg_attr(any(feature = "std", loom), inline)]
+    #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
+    fn poll_waiting(&self, waiter: Pin<&mut Waiter>, cx: &mut Context<'_>) -> Poll<()> {
         self.lines.poll::<0, _>(waiter, cx, |hold, lines, turned| {
             let mine = match turned {
                 Turned::Granted => true,
@@ -152,6 +163,13 @@ impl RawLock {
     /// The end of one who wanted the lock.
     #[inline]
     pub(super) fn leave(&self, waiter: Pin<&mut Waiter>) {
+        if !waiter.is_idle() {
+            self.leave_waiting(waiter);
+        }
+    }
+
+    #[cold]
+    fn leave_waiting(&self, waiter: Pin<&mut Waiter>) {
         let woken = self.lines.leave::<0>(waiter, |hold, lines, turned| match (turned, *hold) {
             (Turned::Granted, _) | (_, Hold::Free) => hand_on(hold, lines),
             _ => StoredWaker::NONE,

@@ -262,6 +262,19 @@ impl<T, S: Store<T>> QueueOf<T, S> {
         self.lines.with_wake_all(PUTTERS, |_| true);
     }
 
+    /// Takes `waiter` out of `LINE`; if it was told that there is something for it, and there is, the next one is told.
+    #[cold]
+    fn leave<const LINE: usize>(&self, waiter: Pin<&mut Waiter>, there_is: impl FnOnce(&S) -> bool) {
+        let woken = self.lines.leave::<LINE>(waiter, |state, lines, turned| {
+            if turned == Turned::Granted && there_is(&state.items) {
+                lines[LINE].grant_next()
+            } else {
+                StoredWaker::NONE
+            }
+        });
+        woken.wake();
+    }
+
     /// How many items are in. asyncio: `qsize`.
     pub fn len(&self) -> usize {
         self.lines.with(|state, _| state.items.len())
@@ -331,10 +344,9 @@ pin_project_lite::pin_project! {
     impl<T, S> PinnedDrop for Put<'_, T, S> where S: Store<T> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            let woken = this.queue.lines.leave::<PUTTERS>(this.waiter, |state, lines, turned| {
-                if turned == Turned::Granted && !state.items.is_full() { lines[PUTTERS].grant_next() } else { StoredWaker::NONE }
-            });
-            woken.wake();
+            if !this.waiter.is_idle() {
+                this.queue.leave::<PUTTERS>(this.waiter, |items| !items.is_full());
+            }
         }
     }
 }
@@ -392,10 +404,9 @@ pin_project_lite::pin_project! {
     impl<T, S> PinnedDrop for Get<'_, T, S> where S: Store<T> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            let woken = this.queue.lines.leave::<GETTERS>(this.waiter, |state, lines, turned| {
-                if turned == Turned::Granted && !state.items.is_empty() { lines[GETTERS].grant_next() } else { StoredWaker::NONE }
-            });
-            woken.wake();
+            if !this.waiter.is_idle() {
+                this.queue.leave::<GETTERS>(this.waiter, |items| !items.is_empty());
+            }
         }
     }
 }

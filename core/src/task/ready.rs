@@ -110,12 +110,14 @@ impl Ready {
         // Acquire: pairs with the release in `set_unparker`.
         let vtable = self.vtable.load(Ordering::Acquire);
         // SAFETY: null or one of the constants of `VTable::of`.
-        let Some(vtable) = (unsafe { vtable.as_ref() }) else { return };
-        if vtable.size == 0 {
-            // SAFETY: a value of no size, one of which was forgotten in `set_unparker`, is anywhere.
-            unsafe { (vtable.unpark)(NonNull::<Words>::dangling().cast().as_ptr()) };
-        } else if let Some(copy) = self.unparker.with(|place| place.clone()) {
-            // The copy, not the original: the loop may end meanwhile, and an unpark runs under no lock of ours.
+        if let Some(vtable) = unsafe { vtable.as_ref() } {
+            (vtable.unpark_of)(self);
+        }
+    }
+
+    fn unpark_stored(&self) {
+        // The copy, not the original: the loop may end meanwhile, and an unpark runs under no lock of ours.
+        if let Some(copy) = self.unparker.with(|place| place.clone()) {
             copy.unpark();
         }
     }
@@ -123,8 +125,15 @@ impl Ready {
 
 type Words = [usize; 2];
 
+fn unpark_anywhere<U: Unpark>() {
+    assert!(size_of::<U>() == 0);
+    // SAFETY: a value of no size, one of which was forgotten in `set_unparker`, is anywhere.
+    unsafe { NonNull::<U>::dangling().as_ref() }.unpark();
+}
+
 struct VTable {
-    size: usize,
+    /// Ends the sleep of a loop that has such an unparker. One of no size needs no place and no lock, and links neither.
+    unpark_of: fn(&Ready),
     clone: unsafe fn(*const (), *mut ()),
     unpark: unsafe fn(*const ()),
     drop: unsafe fn(*mut ()),
@@ -134,8 +143,10 @@ impl VTable {
     fn of<U: Unpark + Clone + Send + Sync + 'static>() -> &'static Self {
         struct For<U>(U);
         impl<U: Unpark + Clone> For<U> {
+            const UNPARK_OF: fn(&Ready) =
+                if size_of::<U>() == 0 { |_| unpark_anywhere::<U>() } else { Ready::unpark_stored };
             const VTABLE: VTable = VTable {
-                size: size_of::<U>(),
+                unpark_of: Self::UNPARK_OF,
                 // SAFETY: `Erased` calls these with its own words, which hold a `U`; `to` has room for one.
                 clone: |from, to| unsafe { to.cast::<U>().write((*from.cast::<U>()).clone()) },
                 // SAFETY: as above.
