@@ -11,7 +11,7 @@ use core::fmt;
 use core::future::Future;
 use core::marker::PhantomPinned;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 
 /// Waits until `duration` has passed since the first poll. asyncio: `sleep`.
 ///
@@ -95,8 +95,8 @@ impl Sleep {
     // Where flash counts, one copy serves all.
     #[cfg_attr(any(feature = "std", loom), inline)]
     #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
-    fn register(self: Pin<&Self>, here: &'static Loop, deadline: Instant, cx: &Context<'_>) -> Poll<()> {
-        let waker = StoredWaker::of(cx.waker());
+    fn register(self: Pin<&Self>, here: &'static Loop, deadline: Instant, waker: &Waker) -> Poll<()> {
+        let waker = StoredWaker::of(waker);
         // SAFETY: `Linked`: the node is pinned, not registered, and leaves in `drop`. The ambient loop is this
         // thread's; `insert` calls nothing.
         unsafe { here.with(|state| state.timers.insert(&self.timer, deadline, waker)) };
@@ -125,21 +125,22 @@ impl Future for Sleep {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.as_ref();
+        let waker = cx.waker();
         match this.timer.note.get() {
             FOR => {
                 let nanos = this.timer.deadline().as_nanos();
                 if nanos == 0 {
                     this.timer.note.set(YIELDED);
-                    cx.waker().wake_by_ref();
+                    waker.wake_by_ref();
                     return Poll::Pending;
                 }
                 let here = current::get("sleep()");
                 let deadline = Instant::from_nanos(here.now().as_nanos().saturating_add(nanos));
-                this.register(here, deadline, cx)
+                this.register(here, deadline, waker)
             }
-            UNTIL => this.register(current::get("sleep_until()"), this.timer.deadline(), cx),
+            UNTIL => this.register(current::get("sleep_until()"), this.timer.deadline(), waker),
             REGISTERED if !this.timer.has_fired() => {
-                let waker = StoredWaker::of(cx.waker());
+                let waker = StoredWaker::of(waker);
                 match this.owner.get() {
                     // SAFETY: `OwnThread`: a sleep is not `Send`. It is linked, so `owner` has not ended.
                     Some(owner) if this.timer.is_linked() => unsafe {
@@ -147,7 +148,7 @@ impl Future for Sleep {
                         Poll::Pending
                     },
                     // Its loop has ended; the deadline stands.
-                    _ => this.register(current::get("sleep()"), this.timer.deadline(), cx),
+                    _ => this.register(current::get("sleep()"), this.timer.deadline(), cx.waker()),
                 }
             }
             _ => {
