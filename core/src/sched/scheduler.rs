@@ -287,9 +287,10 @@ impl Loop {
     #[inline(never)]
     unsafe fn fire(&self) -> usize {
         let mut fired = 0;
-        // SAFETY: (both) by the caller's word; `take_due` calls nothing. Only this loop makes anything due, so a look that
-        // finds nothing is right on bare metal too.
+        // SAFETY: by the caller's word. Only this loop makes anything due, so a look that finds nothing is right on bare metal
+        // too.
         while unsafe { self.state.peek(|state| Timers::has_due(&raw const (*state).timers)) } {
+            // SAFETY: by the caller's word; `take_due` calls nothing.
             if let Some(waker) = unsafe { self.with(|state| state.timers.take_due()) } {
                 waker.wake();
                 fired += 1;
