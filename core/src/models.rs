@@ -191,7 +191,7 @@ mod wakes {
     /// `Marked`: also by the loop's own thread, which does not push by way of the stack.
     #[test]
     fn one_pushed_by_all_is_popped_once_for_each_mark() {
-        check(2, || {
+        check(3, || {
             let home = Home::new();
             let element = home.element(0);
             let marks = forever(AtomicUsize::new(0));
@@ -404,7 +404,7 @@ mod lines {
 
     #[test]
     fn a_permit_goes_from_hand_to_hand() {
-        check(2, || {
+        check(3, || {
             let seat = forever((Semaphore::new(1), Cell::new(0)));
             let sit = move || {
                 let permit = block_on(seat.0.acquire());
@@ -422,7 +422,7 @@ mod lines {
 
     #[test]
     fn permits_released_by_others_reach_all_who_wait() {
-        check(2, || {
+        check(3, || {
             let semaphore = forever(Semaphore::new(0));
             let threads = [
                 thread::spawn(move || (0..2).for_each(|_| semaphore.release())),
@@ -439,7 +439,7 @@ mod lines {
     /// Whether it was granted a permit or not.
     #[test]
     fn a_waiter_that_is_dropped_takes_no_permit_along() {
-        check(2, || {
+        check(3, || {
             let semaphore = forever(Semaphore::new(0));
             let threads = [
                 thread::spawn(move || semaphore.release()),
@@ -455,7 +455,7 @@ mod lines {
 
     #[test]
     fn a_mutex_excludes() {
-        check(2, || {
+        check(3, || {
             let mutex = forever(Mutex::new(Cell::new(0)));
             let add = move || count(&block_on(mutex.lock()));
             let threads = [thread::spawn(add), thread::spawn(add)];
@@ -469,7 +469,7 @@ mod lines {
 
     #[test]
     fn a_waiter_that_is_dropped_hands_the_mutex_on() {
-        check(2, || {
+        check(3, || {
             let mutex = forever(Mutex::new(Cell::new(0)));
             let held = mutex.try_lock().unwrap();
             let threads = [
@@ -488,7 +488,7 @@ mod lines {
 
     #[test]
     fn a_raw_lock_released_elsewhere_is_handed_on() {
-        check(2, || {
+        check(3, || {
             let lock = forever(RawLock::new());
             assert!(lock.try_acquire());
             let threads = [
@@ -509,7 +509,7 @@ mod lines {
 
     #[test]
     fn an_event_releases_all_who_wait() {
-        check(2, || {
+        check(3, || {
             let event = forever((Event::new(), Cell::new(0)));
             let setter = thread::spawn(move || {
                 event.1.set(1);
@@ -527,7 +527,7 @@ mod lines {
 
     #[test]
     fn an_event_that_is_cleared_at_once_releases_those_in_line() {
-        check(2, || {
+        check(3, || {
             let event = forever(Event::new());
             let setter = thread::spawn(move || {
                 event.set();
@@ -544,7 +544,7 @@ mod lines {
 
     #[test]
     fn items_arrive_in_order() {
-        check(2, || {
+        check(3, || {
             let queue = forever(Queue::<u32, 1>::new());
             let putter = thread::spawn(move || {
                 for item in 1..=3 {
@@ -562,7 +562,7 @@ mod lines {
 
     #[test]
     fn a_getter_that_is_dropped_leaves_the_item_to_another() {
-        check(2, || {
+        check(3, || {
             let queue = forever(Queue::<u32, 1>::new());
             let threads = [
                 thread::spawn(move || queue.try_put(1).unwrap()),
@@ -581,7 +581,7 @@ mod lines {
 
     #[test]
     fn a_putter_that_is_dropped_leaves_the_room_to_another() {
-        check(2, || {
+        check(3, || {
             let queue = forever(Queue::<u32, 1>::new());
             queue.try_put(0).unwrap();
             let threads = [
@@ -602,7 +602,7 @@ mod lines {
 
     #[test]
     fn a_shut_down_queue_keeps_nobody() {
-        check(2, || {
+        check(3, || {
             let queue = forever(Queue::<u32, 1>::new());
             let threads = [
                 thread::spawn(move || queue.shutdown(Shutdown::Drain)),
@@ -617,7 +617,7 @@ mod lines {
 
     #[test]
     fn who_joins_learns_of_the_last_item() {
-        check(2, || {
+        check(3, || {
             let queue = forever(Queue::<u32, 2>::new());
             queue.try_put(1).unwrap();
             queue.try_put(2).unwrap();
@@ -646,7 +646,7 @@ mod lines {
 
     #[test]
     fn a_receiver_that_is_dropped_leaves_the_value_to_another() {
-        check(2, || {
+        check(3, || {
             let (shot, back) = forever((OneShot::new(), OneShot::new()));
             let threads = [
                 thread::spawn(move || shot.send(1).unwrap()),
@@ -719,7 +719,7 @@ mod loops {
     /// `Told` and `Seen`, through a task's waker.
     #[test]
     fn a_loop_is_woken_from_elsewhere() {
-        check(2, || {
+        check(3, || {
             let (semaphore, threads) = (forever(Semaphore::new(0)), [(); 2]);
             let threads = threads.map(|()| thread::spawn(move || semaphore.release()));
             run(async {
@@ -745,7 +745,7 @@ mod loops {
     /// `Claimed`: two loops use one slot in turn, while a wake of its first task is under way.
     #[test]
     fn a_slot_changes_loops_under_a_stale_wake() {
-        check(2, || {
+        check(3, || {
             let pool = forever(TaskPool::<[u64; 8], 1>::new());
             let place = forever(Cell::new(0));
             let other = thread::spawn(move || {
@@ -778,7 +778,7 @@ mod loops {
     /// The same within one loop, which takes over a slot that the wake holds.
     #[test]
     fn a_slot_is_used_again_under_a_stale_wake() {
-        check(2, || {
+        check(3, || {
             let pool = forever(TaskPool::<[u64; 8], 1>::new());
             let place = forever(Cell::new(0));
             run(async {
@@ -795,7 +795,7 @@ mod loops {
     /// Slots from the heap.
     #[test]
     fn a_spawned_slot_is_used_again_under_a_stale_wake() {
-        check(2, || {
+        check(3, || {
             let place = forever(Cell::new(0));
             run(async {
                 let waking = spawn(stale(place)).await.unwrap();
@@ -809,7 +809,7 @@ mod loops {
     /// A loop that has ended is used by the runner of another thread, while a wake for the first is under way.
     #[test]
     fn a_loop_is_used_again_under_a_stale_wake() {
-        check(2, || {
+        check(3, || {
             let place = forever(Cell::new(0));
             let waking = run(stale(place));
             let next = thread::spawn(move || {
@@ -823,7 +823,7 @@ mod loops {
     /// A lock is not handed to a task that was cancelled; its end passes the matter on.
     #[test]
     fn a_cancelled_task_keeps_no_lock() {
-        check(2, || {
+        check(3, || {
             let mutex = forever(Mutex::new(Cell::new(0)));
             let held = mutex.try_lock().unwrap();
             let releasing = thread::spawn(move || drop(held));
