@@ -234,15 +234,15 @@ impl<M: Memory> State<M> {
     }
 
     fn next_waker(&mut self) -> Option<Waker> {
-        if self.expiry.nearer || self.closing {
-            if let Some(waker) = self.expiry.waker.take() {
-                return Some(waker);
-            }
+        if (self.expiry.nearer || self.closing)
+            && let Some(waker) = self.expiry.waker.take()
+        {
+            return Some(waker);
         }
-        if self.clients.connected() == 0 {
-            if let Some(waker) = self.emptied.take() {
-                return Some(waker);
-            }
+        if self.clients.connected() == 0
+            && let Some(waker) = self.emptied.take()
+        {
+            return Some(waker);
         }
         self.clients.next_waker()
     }

@@ -283,11 +283,11 @@ impl<M: Memory> Session<'_, M> {
             let unchanged = self.charged.replace(total) == total;
             unchanged || self.server.with(|state| state.clients.charge_query(self.id, total))
         };
-        if let Some(len) = query.growth(needed, self.server.limits.max_query) {
-            if charge(len) {
-                query.grow(len);
-                return true;
-            }
+        if let Some(len) = query.growth(needed, self.server.limits.max_query)
+            && charge(len)
+        {
+            query.grow(len);
+            return true;
         }
         charge(query.len()) && !query.room().is_empty()
     }

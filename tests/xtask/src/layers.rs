@@ -29,6 +29,7 @@ const TABLE: &[Row] = &[
     row("timers", &["time", "task::stored"], "deadlines in order; an entry holds the waker of who sleeps"),
     row("wait", &["sync", "task::stored"], "lines of waiters; of a task they know its waker, which may be foreign"),
     row("sched", &["sync", "time", "reactor", "task", "timers"], "one turn of the loop, and which loop is running"),
+    row("task::body", &["sync", "task", "sched"], "one step of a task: it settles with the loop that makes it"),
     row("task::pool", &["sync", "task", "sched"], "static storage spawns on the running loop"),
     row("sleep", &["time", "task::stored", "timers", "sched"], "a deadline in the running loop's timers"),
     row("timeout", &["time", "sched::current", "sleep"], "a sleep beside a future"),

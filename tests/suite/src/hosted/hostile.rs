@@ -269,7 +269,7 @@ pub(crate) fn an_order_that_comes_back_to_its_queue_is_noticed<W: Hosted>(_: &mu
         });
         let _ = sender.send(());
     });
-    receiver.recv_timeout(core::time::Duration::from_secs(60)).expect("it came to an end");
+    receiver.recv_timeout(core::time::Duration::from_secs(600)).expect("it came to an end");
 }
 
 pub(crate) fn guards_in_cancelled_tasks_let_the_next_through<W: World>(world: &mut W) {
