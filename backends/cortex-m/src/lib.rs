@@ -1,6 +1,6 @@
 //! corio on Cortex-M: the clock is SysTick, idling is `WFI`, interrupts wake tasks.
 //!
-//! ```ignore
+//! ```text
 //! #[entry]
 //! fn main() -> ! {
 //!     let core = cortex_m::Peripherals::take().unwrap();

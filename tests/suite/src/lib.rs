@@ -9,7 +9,7 @@
 //! # On a host
 //! Each test becomes one of `cargo test`'s:
 //!
-//! ```ignore
+//! ```text
 //! macro_rules! instantiate {
 //!     ($($module:ident { $($test:ident)* })*) => { $(mod $module { $(
 //!         #[test]
@@ -24,7 +24,7 @@
 //! # In firmware
 //! One call runs them all, on one `Runner` or on one each, as the world likes; a failure panics:
 //!
-//! ```ignore
+//! ```text
 //! struct Board(Runner<SysTickReactor<12_500_000>>);
 //!
 //! impl World for Board {

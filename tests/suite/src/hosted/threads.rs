@@ -85,6 +85,8 @@ pub(crate) fn a_storm_of_wakes_while_tasks_end_and_slots_are_used_again<W: World
         gusts: AtomicUsize,
     }
     world.run(async {
+        // A task whose wake is on its way from a thread is not ready before it arrives, even if it yields meanwhile.
+        let _awake = Awake::where_time_is_virtual::<W>();
         let storm =
             Arc::new(Storm { wakers: StdMutex::default(), over: AtomicBool::new(false), gusts: AtomicUsize::new(0) });
         let threads: Vec<_> = (0..4)
