@@ -20,7 +20,9 @@ use lm3s6965evb::{HZ, Interrupt, interrupt};
 struct Board(Runner<SysTickReactor<HZ>>);
 
 /// What the handler is to call.
-static CALL: Mutex<Cell<Option<fn()>>> = Mutex::new(Cell::new(None));
+static CALL: Mutex<Cell<Call>> = Mutex::new(Cell::new(None));
+
+type Call = Option<fn()>;
 
 #[interrupt]
 fn GPIOA() {
