@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// More than any exchange here takes.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// What is typed, and what redis-cli answers, line by line.
 const DIALOGUE: &[(&str, &str)] = &[

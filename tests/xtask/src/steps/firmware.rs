@@ -51,7 +51,7 @@ pub(super) fn images() -> Outcome<String> {
             // Time is counted in instructions, and idling takes none of ours: every run is the same.
             qemu.args(["-serial", "none", "-icount", "shift=0,sleep=off"]);
             qemu.args(["-semihosting-config", "enable=on,target=native", "-kernel"]).arg(built.join(&image));
-            let printed = tee(&mut qemu, Duration::from_secs(60))?;
+            let printed = tee(&mut qemu, Duration::from_secs(400))?;
             let good = printed.lines().filter(|line| line.starts_with("test ") && line.ends_with("... ok")).count();
             if good == 0 {
                 return failed(format!("{image} on {chip} ended well, but ran no test"));
