@@ -686,3 +686,60 @@ fn a_foreign_waker_in_a_timer_is_woken_inside_the_loop() {
         assert_eq!(*asks.0.lock().expect("nobody panics with it"), Some(Instant::from_millis(1)));
     });
 }
+
+/// A reactor that calls something while it parks, when its clock has gone on.
+struct Calls<F>(SimReactor, F);
+
+impl<F: FnMut()> Reactor for Calls<F> {
+    type Error = Deadlock;
+    type Unparker = <SimReactor as Reactor>::Unparker;
+
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    fn park(&mut self, until: Option<Instant>) -> Result<(), Deadlock> {
+        if until.is_none() {
+            self.0.advance(HOUR);
+            (self.1)();
+            return Ok(());
+        }
+        self.0.park(until)
+    }
+
+    fn unparker(&self) -> Self::Unparker {
+        self.0.unparker()
+    }
+}
+
+#[test]
+fn a_sleep_that_begins_while_the_reactor_parks_is_not_early() {
+    // What the reactor calls polls the sleep first: no turn has read the clock since it went on.
+    type Shared = (Option<Pin<Box<Sleep>>>, Option<Waker>);
+    let shared: Rc<RefCell<Shared>> = Rc::default();
+    let called = shared.clone();
+    let begun = Rc::new(Cell::new(false));
+    let first = begun.clone();
+    let reactor = Calls(SimReactor::new(), move || {
+        let mut shared = called.borrow_mut();
+        if let (Some(sleep), Some(waker)) = &mut *shared
+            && !first.replace(true)
+        {
+            assert!(sleep.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
+        }
+    });
+    let mut runner = Runner::new(reactor);
+    let ended = runner.run(async {
+        std::future::poll_fn(|cx| {
+            let mut shared = shared.borrow_mut();
+            let (sleeping, waker) = &mut *shared;
+            *waker = Some(cx.waker().clone());
+            let sleeping = sleeping.get_or_insert_with(|| Box::pin(sleep(HOUR / 2)));
+            if begun.get() { sleeping.as_mut().poll(cx) } else { Poll::Pending }
+        })
+        .await;
+        now()
+    });
+    assert_eq!(ended.expect("main ends").as_secs() % 3600, 1800, "half an hour after a full one");
+    assert!(ended.expect("main ends") >= Instant::ZERO + HOUR + HOUR / 2);
+}

@@ -60,7 +60,8 @@
 //! expire or drop, equal deadlines in order of registration.
 //!
 //! **The running loop is ambient**, found through a thread-local (on bare metal through a static that turns save and restore), not
-//! through the waker, so [`sleep()`] and [`spawn`] work inside any foreign combinator.
+//! through the waker, so [`sleep()`] and [`spawn`] work inside any foreign combinator. A [`Handle`] names a loop where there is
+//! no ambience.
 //!
 //! **Cancelling is dropping, at a turn.** [`Task::cancel`] marks the task and queues it; at its step the future is dropped
 //! instead of polled. Lines pass over waiters whose task is about to drop them, as asyncio's do.
@@ -80,8 +81,10 @@
 //! - `std` (default): implies `alloc`; the ambient loop is a thread's, locks are a byte instead of a critical section.
 //!
 //! Without `std` a `critical-section` implementation must be linked. All wakers, primitives and cells may then be used from
-//! interrupt handlers; ambient functions ([`spawn`], [`now`], polling a [`Sleep`]) belong to the code that runs the loop.
-//! One core may run loops; others, and interrupts, may wake their tasks.
+//! interrupt handlers and other cores. Ambient functions ([`spawn`], [`now`], polling a [`Sleep`]) find the loop of their own
+//! context: a handler that runs none finds none. On ARM's M profile a context is an exception number; on other bare
+//! metal, and between cores, contexts cannot be told apart, and ambient functions are for the code that runs the loop, on
+//! the one core that does.
 #![no_std]
 
 #[cfg(feature = "alloc")]
@@ -114,8 +117,8 @@ pub use queues::{
 };
 pub use reactor::{Reactor, Unpark};
 pub use runner::{RunError, Runner, Turn};
-pub use sched::LoopMemory;
 pub use sched::current::now;
+pub use sched::{Handle, LoopMemory};
 #[cfg(feature = "alloc")]
 pub use sched::{Spawn, spawn, spawn_with};
 pub use sleep::{Sleep, YieldNow, sleep, sleep_until, yield_now};

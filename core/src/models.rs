@@ -820,6 +820,19 @@ mod loops {
         });
     }
 
+    /// `Closed`: a wake that was under way when its loop ended does not keep the task's place from other loops.
+    #[test]
+    fn a_place_is_free_for_another_loop_after_a_stale_wake() {
+        check(3, || {
+            let pool = forever(TaskPool::<[u64; 8], 1>::new());
+            let place = forever(Cell::new(0));
+            let mut runner = Runner::new(Still::new());
+            let ended = thread::spawn(move || run(async { pool.spawn(stale(place)).ok().unwrap().await.unwrap() }));
+            ended.join().unwrap().join().unwrap();
+            runner.run(async { assert!(pool.spawn(async {}).is_ok()) }).unwrap();
+        });
+    }
+
     /// A lock is not handed to a task that was cancelled; its end passes the matter on.
     #[test]
     fn a_cancelled_task_keeps_no_lock() {

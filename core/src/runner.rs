@@ -1,7 +1,8 @@
 #![allow(unsafe_code)] // puts the main future, and those of `run_all`, into slots of the loop
 //! `Runner`: a reactor and a loop, and the run from start to end.
 
-use crate::sched::{Clock, Goal, Lease, Loop, WindUp, current};
+use crate::sched::{Clock, Goal, Handle, Lease, Loop, WindUp, current};
+use crate::sync::Pause;
 use crate::task::body::{Body, Free, Header};
 use crate::task::slot::Slot;
 use crate::{Instant, Reactor};
@@ -112,6 +113,11 @@ impl<R: Reactor> Runner<R> {
         &mut self.reactor
     }
 
+    /// The loop, for those who have no ambience: see [`Handle`].
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.running())
+    }
+
     fn running(&self) -> &'static Loop {
         self.lease.get()
     }
@@ -145,11 +151,11 @@ impl<R: Reactor> Runner<R> {
         let _here = self.enter();
         // The root slot is used here only, and `&mut self` keeps out a second run.
         let slot = running.root();
+        let mut pause = Pause::new();
         while !slot.claim() {
             // A wake left over from the run before is still in the queue, or on its way there.
             self.turn_here();
-            #[cfg(loom)]
-            loom::thread::yield_now(); // what is on its way gets there
+            pause.pause();
         }
         let body = pin!(Body::new(main, (), Free::Nothing));
         // SAFETY: the body stays pinned in this frame until `main` is over, which `EndMain` sees to.

@@ -135,8 +135,13 @@ impl Future for Sleep {
                     return Poll::Pending;
                 }
                 let here = current::get("sleep()");
-                let deadline = Instant::from_nanos(here.now().as_nanos().saturating_add(nanos));
-                this.register(here, deadline, waker)
+                let Some(now) = here.read_clock() else {
+                    // Polled by a waker that the reactor calls. A sleep counted from an old time would end early: it
+                    // begins in the next turn.
+                    waker.wake_by_ref();
+                    return Poll::Pending;
+                };
+                this.register(here, Instant::from_nanos(now.as_nanos().saturating_add(nanos)), waker)
             }
             UNTIL => this.register(current::get("sleep_until()"), this.timer.deadline(), waker),
             REGISTERED if !this.timer.has_fired() => {

@@ -8,6 +8,13 @@ use crate::Instant;
 use crate::sync::here;
 use core::ptr;
 
+/// The running loop, if one is.
+#[inline]
+pub(crate) fn find() -> Option<&'static Loop> {
+    // SAFETY: `enter` puts only loops there, and they are `Immortal`.
+    unsafe { here::get().cast::<Loop>().as_ref() }
+}
+
 /// The running loop, for `what`.
 ///
 /// # Panics
@@ -15,8 +22,7 @@ use core::ptr;
 #[inline]
 #[track_caller]
 pub(crate) fn get(what: &str) -> &'static Loop {
-    // SAFETY: `enter` puts only loops there, and they are `Immortal`.
-    match unsafe { here::get().cast::<Loop>().as_ref() } {
+    match find() {
         Some(running) => running,
         None => outside(what),
     }
@@ -34,12 +40,12 @@ pub(crate) fn enter(entered: &'static Loop) -> Entered {
 }
 
 pub(crate) struct Entered {
-    before: *const (),
+    before: here::Before,
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        here::replace(self.before);
+        here::restore(&self.before);
     }
 }
 

@@ -14,7 +14,7 @@
 
 use crate::Instant;
 use crate::sync::Local;
-use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use crate::task::body::{Header, Live};
 use crate::task::ready::Ready;
 use crate::task::slot::{Slot, Step};
@@ -37,6 +37,8 @@ pub(crate) struct Loop {
     ended: AtomicBool,
     /// The slot of `run`'s own future.
     root: Slot,
+    /// How many leases have ended: a [`Handle`](super::Handle) sees by it whether its own has.
+    leases: AtomicU32,
 }
 
 pub(crate) struct State {
@@ -109,8 +111,15 @@ impl Loop {
                 }),
                 ended: AtomicBool::new(false),
                 root: Slot::new(),
+                leases: AtomicU32::new(0),
             }
         }
+    }
+
+    /// The number of the present lease.
+    pub(crate) fn lease(&self) -> u32 {
+        // Relaxed: who asks is on the thread of some lease; that the same has ended was written on that thread.
+        self.leases.load(Ordering::Relaxed)
     }
 
     pub(crate) fn ready(&self) -> &Ready {
@@ -131,20 +140,21 @@ impl Loop {
         unsafe { self.state.with(f) }
     }
 
+    /// The time, if the clock can be read now: not while the reactor itself is at work.
+    #[inline]
+    pub(crate) fn read_clock(&self) -> Option<Instant> {
+        // SAFETY: null, or the clock in the frame of the turn that is under way on this thread.
+        let now = unsafe { self.clock.load(Ordering::Relaxed).as_ref() }?.now();
+        // SAFETY: the ambient loop is this thread's.
+        unsafe { self.with(|state| state.last = now) };
+        Some(now)
+    }
+
     /// The time, fresh if the clock can be read now, else as it was read last.
     #[inline]
     pub(crate) fn now(&self) -> Instant {
-        // SAFETY: null, or the clock in the frame of the turn that is under way on this thread.
-        match unsafe { self.clock.load(Ordering::Relaxed).as_ref() } {
-            Some(clock) => {
-                let now = clock.now();
-                // SAFETY: the ambient loop is this thread's.
-                unsafe { self.with(|state| state.last = now) };
-                now
-            }
-            // SAFETY: as above.
-            None => unsafe { self.with(|state| state.last) },
-        }
+        // SAFETY: `OwnThread`, as above.
+        self.read_clock().unwrap_or_else(|| unsafe { self.with(|state| state.last) })
     }
 
     /// Lets the time be read while `f` runs outside of the turns: it drops what users have made.
@@ -155,7 +165,7 @@ impl Loop {
 
     /// True when the loop takes no more tasks.
     pub(crate) fn is_closing(&self) -> bool {
-        // SAFETY: callers are on the loop's thread, or in an interrupt that the critical section keeps apart.
+        // SAFETY: `OwnThread`: callers have found the loop as the ambient one, or by a handle of its thread.
         unsafe { self.with(|state| state.closing) }
     }
 
@@ -443,6 +453,7 @@ impl Loop {
                     }
                 }
             }
+            self.ready.wakes().close();
             core::mem::forget(on_panic);
         }
     }
@@ -455,6 +466,7 @@ impl Loop {
         self.ready.wakes().awake();
         // SAFETY: by the caller's word.
         unsafe {
+            self.ready.wakes().open();
             self.with(|state| {
                 state.last = Instant::ZERO;
                 state.leftovers = 0;
@@ -465,7 +477,7 @@ impl Loop {
     }
 }
 
-/// Puts the clock in place for a turn, and the one before it back.
+/// Puts the clock in place, and takes it away again: then the reactor may be at work.
 struct SetClock<'a> {
     place: &'a AtomicPtr<Clock>,
 }
@@ -585,6 +597,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        self.place.leases.store(self.place.lease().wrapping_add(1), Ordering::Relaxed);
         match self.memory {
             Some(memory) => memory.used.store(0, Ordering::Release),
             None => spare::give_back(self.place),

@@ -9,6 +9,14 @@ pub(crate) use portable_atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
 #[cfg(loom)]
 pub(crate) use sequential::{AtomicBool, AtomicPtr};
 
+#[cfg(all(feature = "std", not(loom)))]
+pub(crate) use core::sync::atomic::fence;
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::fence;
+
+/// Loads and stores only, on every target and in a model.
+pub(crate) use core::sync::atomic::AtomicU32;
+
 #[cfg(all(feature = "alloc", not(loom), target_has_atomic = "ptr"))]
 pub(crate) use core::sync::atomic::AtomicUsize;
 #[cfg(all(feature = "alloc", loom))]

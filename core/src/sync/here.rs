@@ -1,9 +1,13 @@
-//! Which loop runs here: a pointer per thread on hosted targets, a single one on bare metal.
+#![allow(unsafe_code)] // reads a processor register
+//! Which loop runs here: a pointer per thread on hosted targets, one for each context on bare metal.
 //!
 //! On bare metal the pointer is one static word, saved and restored around each turn, so loops at several interrupt
-//! priorities nest. It answers "which loop is ambient", never "may I touch the loop without a lock": an interrupt
-//! handler sees the pointer of the loop that it interrupted. That second question has the answer *no* there
-//! ([`is`] is always false), which sends each wake through the critical section.
+//! priorities nest. Beside it stands the context that put it there: on ARM's M profile the number of the exception that
+//! is being handled, 0 for none. Whoever runs in another context finds no loop: an interrupt handler has none but its own,
+//! and so it cannot spawn on the loop that it interrupted, nor touch what belongs to that loop alone.
+//!
+//! Elsewhere on bare metal one context cannot be told from another, and neither can two cores; the crate's
+//! documentation says what must not be done there.
 
 #[cfg(any(feature = "std", loom))]
 mod place {
@@ -24,20 +28,22 @@ mod place {
         HERE.try_with(Cell::get).unwrap_or(core::ptr::null())
     }
 
+    /// What was here before, to be put back by `restore`.
+    pub(crate) struct Before(*const ());
+
     #[inline]
-    pub(crate) fn replace(to: *const ()) -> *const () {
-        HERE.with(|here| here.replace(to))
+    pub(crate) fn replace(to: *const ()) -> Before {
+        Before(HERE.with(|here| here.replace(to)))
+    }
+
+    #[inline]
+    pub(crate) fn restore(before: &Before) {
+        HERE.with(|here| here.set(before.0));
     }
 
     /// Something that no other thread has at the same time.
     pub(crate) fn context() -> *mut () {
         HERE.try_with(|here| core::ptr::from_ref(here).cast_mut().cast()).unwrap_or(core::ptr::null_mut())
-    }
-
-    /// True when the loop at `what` is the one running on this thread.
-    #[inline]
-    pub(crate) fn is(what: *const ()) -> bool {
-        get() == what
     }
 }
 
@@ -46,31 +52,62 @@ mod place {
     use crate::sync::atomic::{AtomicPtr, Ordering};
 
     static HERE: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
+    /// Who put the pointer there, as `context` has it.
+    static BY: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 
+    /// The two words are not read in one piece. They need not be: a handler that comes between leaves both as it found
+    /// them, and what a handler of the same number put there is its own.
     #[inline]
     pub(crate) fn get() -> *const () {
-        HERE.load(Ordering::Relaxed)
+        if BY.load(Ordering::Relaxed) == context() { HERE.load(Ordering::Relaxed) } else { core::ptr::null() }
     }
 
-    /// Not an atomic exchange: whoever interrupts between load and store puts back what it found.
+    /// What is here, of whichever context, to be put back by `restore`.
+    pub(crate) struct Before {
+        here: *mut (),
+        by: *mut (),
+    }
+
+    /// Not an atomic exchange: whoever interrupts between the words puts back what it found, and while they do not
+    /// belong together, `BY` names a context that is not running.
     #[inline]
-    pub(crate) fn replace(to: *const ()) -> *const () {
-        let was = HERE.load(Ordering::Relaxed);
+    pub(crate) fn replace(to: *const ()) -> Before {
+        let before = Before { here: HERE.load(Ordering::Relaxed), by: BY.load(Ordering::Relaxed) };
         HERE.store(to.cast_mut(), Ordering::Relaxed);
-        was
+        BY.store(context(), Ordering::Relaxed);
+        before
     }
 
-    /// For use within a critical section, where there is one context only.
+    #[inline]
+    pub(crate) fn restore(before: &Before) {
+        BY.store(before.by, Ordering::Relaxed);
+        HERE.store(before.here, Ordering::Relaxed);
+    }
+
+    /// The same for whatever runs in one context; no other has it at the same time. Never null, which is nobody's.
+    #[cfg(mclass)]
+    #[inline]
+    pub(crate) fn context() -> *mut () {
+        let exception: usize;
+        // SAFETY: reads a register that is there on each core of the M profile, and changes nothing.
+        unsafe {
+            core::arch::asm!("mrs {}, IPSR", out(reg) exception, options(nomem, nostack, preserves_flags));
+        }
+        core::ptr::without_provenance_mut(exception + 1)
+    }
+
+    #[cfg(not(mclass))]
+    #[inline]
     pub(crate) fn context() -> *mut () {
         core::ptr::dangling_mut()
-    }
-
-    /// Never certain: this may be an interrupt handler.
-    #[cfg(feature = "alloc")]
-    #[inline]
-    pub(crate) fn is(_what: *const ()) -> bool {
-        false
     }
 }
 
 pub(crate) use place::*;
+
+/// True when the loop at `what` is the one that runs here.
+#[cfg(any(feature = "alloc", loom))]
+#[inline]
+pub(crate) fn is(what: *const ()) -> bool {
+    get() == what
+}

@@ -2,8 +2,7 @@
 //! `Short<T>`: the one blocking lock, scoped by a closure and held for a few instructions.
 //!
 //! On a hosted target it is one byte: an exchange to take it, a store to give it back, a third of what the standard library's
-//! costs when it is free, as it is nearly always. Who finds it taken spins a little, then lets other threads run, then
-//! sleeps, so a holder that was preempted gets on whatever the priorities are. Elsewhere it is a critical section, so that
+//! costs when it is free, as it is nearly always. Elsewhere it is a critical section, so that
 //! an interrupt handler may take it too. It is never held over a wake or over a drop of user code: both may come back to
 //! the same lock.
 //!
@@ -44,6 +43,41 @@ impl<T> Short<T> {
     }
 }
 
+/// The pauses of one who waits for another thread that needs a few instructions: it spins a little, then lets others run, then
+/// sleeps, so that whoever is waited for gets on whatever the priorities are. Where interrupts are all there is besides,
+/// there is nobody to wait for.
+pub(crate) struct Pause {
+    #[cfg(all(feature = "std", not(loom)))]
+    count: u32,
+}
+
+impl Pause {
+    pub(crate) const fn new() -> Self {
+        Self {
+            #[cfg(all(feature = "std", not(loom)))]
+            count: 0,
+        }
+    }
+
+    /// One pause.
+    pub(crate) fn pause(&mut self) {
+        #[cfg(all(feature = "std", not(loom)))]
+        {
+            self.count = self.count.saturating_add(1);
+            match self.count {
+                0..64 => core::hint::spin_loop(),
+                64..128 => std::thread::yield_now(),
+                _ => std::thread::sleep(core::time::Duration::from_micros(50)),
+            }
+        }
+        // Tells the checker that there is nothing to do but to wait for another thread.
+        #[cfg(loom)]
+        loom::thread::yield_now();
+        #[cfg(not(any(feature = "std", loom)))]
+        core::hint::spin_loop();
+    }
+}
+
 /// Notices when user code that runs under a `Short` comes back to the same one.
 pub(crate) struct Holder(AtomicPtr<()>);
 
@@ -76,10 +110,9 @@ impl Holder {
 
 #[cfg(any(all(feature = "std", not(loom)), all(test, loom)))]
 mod hosted {
+    use super::Pause;
     use crate::sync::UnsafeCell;
     use crate::sync::atomic::{AtomicBool, Ordering};
-    #[cfg(not(loom))]
-    use std::{thread, time::Duration};
 
     /// A value behind a lock that is held for a few instructions.
     pub(crate) struct Short<T> {
@@ -118,25 +151,11 @@ mod hosted {
             self.with(|value| holder.hold(|| f(value)))
         }
 
-        /// A model tells its checker that there is nothing to do but to wait for another thread.
-        #[cfg(loom)]
-        fn wait(&self) {
-            while self.taken.load(Ordering::Relaxed) || self.taken.swap(true, Ordering::Acquire) {
-                loom::thread::yield_now();
-            }
-        }
-
-        #[cfg(not(loom))]
         #[cold]
         fn wait(&self) {
-            let mut tries = 0u32;
+            let mut pause = Pause::new();
             while self.taken.load(Ordering::Relaxed) || self.taken.swap(true, Ordering::Acquire) {
-                tries = tries.saturating_add(1);
-                match tries {
-                    0..64 => core::hint::spin_loop(),
-                    64..128 => thread::yield_now(),
-                    _ => thread::sleep(Duration::from_micros(50)),
-                }
+                pause.pause();
             }
         }
     }

@@ -19,6 +19,10 @@
 //! - `Told`: `idle` raises `asleep` and *then* looks for remote pushes; a remote push links its element and *then*
 //!   looks at `asleep`, both sequentially consistent. At least one of the two sees the other, so no push stays
 //!   unnoticed by a loop that goes to sleep.
+//! - `Closed`: between `close` and `open` nothing stays in the queue. Who pushes then gives the mark back instead: a
+//!   wake that was under way when its loop ended does not keep the element from being used by another loop. If the queue
+//!   was opened meanwhile, whoever opened it may have found the mark and rely on the push: giving back *and then* looking
+//!   whether it is still closed, against opening *and then* looking at marks, is `Told` once more.
 
 use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use core::ptr::{self, NonNull};
@@ -88,12 +92,19 @@ impl<T: Linked> Fifo<T> {
 mod flavour {
     use super::*;
     use crate::sync::Local;
+    use crate::sync::atomic::fence;
 
     /// The queue of one loop.
     pub(crate) struct Wakes<T> {
         near: Local<Fifo<T>>,
+        /// The newest that came from elsewhere, or `closed()`.
         far: AtomicPtr<T>,
         asleep: AtomicBool,
+    }
+
+    /// What stands in `far` while the queue is closed: the address of no element.
+    fn closed<T>() -> *mut T {
+        ptr::without_provenance_mut(1)
     }
 
     // SAFETY: `near` is used by the loop's thread alone (`push` asks `here`, the rest are unsafe and say so); the
@@ -153,15 +164,25 @@ mod flavour {
                 unsafe { T::wakes(home).near.with(|fifo| fifo.push(NonNull::from(element))) };
                 return None;
             }
-            T::wakes(home).push_far(element).then_some(home)
+            match T::wakes(home).push_far(element) {
+                Some(asleep) => asleep.then_some(home),
+                // Opened meanwhile, or the element is another queue's by now.
+                None => Self::push(element),
+            }
         }
 
-        /// True when the loop may be asleep and nobody else has been told to end that.
+        /// True when the loop may be asleep and nobody else has been told to end that. None: to be begun anew.
         #[cold]
-        fn push_far(&self, element: &'static T) -> bool {
+        fn push_far(&self, element: &'static T) -> Option<bool> {
             let raw = ptr::from_ref(element).cast_mut();
             let mut top = self.far.load(Ordering::Relaxed);
             loop {
+                if top == closed() {
+                    // `Closed`. Release: pairs with the `mark` of whoever takes the element into use.
+                    element.queued().store(false, Ordering::Release);
+                    fence(Ordering::SeqCst);
+                    return (self.far.load(Ordering::Relaxed) == closed()).then_some(false);
+                }
                 element.next().store(top, Ordering::Relaxed);
                 // SeqCst, with the load of `asleep` below and the two in `idle`: `Told`. It also releases the link.
                 match self.far.compare_exchange_weak(top, raw, Ordering::SeqCst, Ordering::Relaxed) {
@@ -169,7 +190,7 @@ mod flavour {
                     Err(now) => top = now,
                 }
             }
-            self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst)
+            Some(self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst))
         }
 
         /// Takes in what other threads have pushed: it is in line before what this thread pushes from here on.
@@ -202,6 +223,9 @@ mod flavour {
         unsafe fn take_far(&self) {
             // Acquire: the links and whatever was written before the pushes.
             let mut newest = self.far.swap(ptr::null_mut(), Ordering::Acquire);
+            if newest == closed() {
+                return self.far.store(newest, Ordering::Relaxed);
+            }
             let mut oldest = ptr::null_mut();
             while let Some(element) = NonNull::new(newest) {
                 // SAFETY: pushed elements live on (`Linked`), and are ours now (`Marked`).
@@ -268,6 +292,32 @@ mod flavour {
         #[inline]
         pub(crate) fn awake(&self) {
             self.asleep.store(false, Ordering::Relaxed);
+        }
+
+        /// Lets nothing in any more, and gives their marks back to those who came from elsewhere (`Closed`).
+        ///
+        /// # Safety
+        /// Only by the loop that pops, on its thread (`OwnThread`), which has emptied the queue.
+        pub(crate) unsafe fn close(&self) {
+            // AcqRel: the links that were pushed; and `Closed`, for whoever finds it closed.
+            let mut newest = self.far.swap(closed(), Ordering::AcqRel);
+            while newest != closed()
+                && let Some(element) = NonNull::new(newest)
+            {
+                // SAFETY: pushed elements live on (`Linked`), and are ours until the mark is given back (`Marked`).
+                let element = unsafe { element.as_ref() };
+                newest = element.next().load(Ordering::Relaxed);
+                element.queued().store(false, Ordering::Release);
+            }
+        }
+
+        /// Lets wakes in again.
+        ///
+        /// # Safety
+        /// Only by the loop that pops, on its thread (`OwnThread`); the queue is new or closed.
+        pub(crate) unsafe fn open(&self) {
+            self.far.store(ptr::null_mut(), Ordering::Relaxed);
+            fence(Ordering::SeqCst); // `Closed`: before any look at a mark
         }
     }
 
@@ -419,6 +469,18 @@ mod flavour {
         pub(crate) fn awake(&self) {
             self.asleep.store(false, Ordering::Relaxed);
         }
+
+        /// Here mark and push are one, and `batch` finds them both: nothing is left to be given back.
+        ///
+        /// # Safety
+        /// None is needed. Elsewhere it is.
+        pub(crate) unsafe fn close(&self) {}
+
+        /// As `close`.
+        ///
+        /// # Safety
+        /// None is needed. Elsewhere it is.
+        pub(crate) unsafe fn open(&self) {}
     }
 
     /// What was in line at one moment. It is the loop's alone; pushes make a new line. If a panic keeps it from being

@@ -214,11 +214,18 @@ impl Header {
 
     /// Drops the output, if there is one, and frees the body. The task is settled and its handle is gone.
     pub(crate) unsafe fn free(this: NonNull<Self>, slot: &'static Slot) {
-        // SAFETY: by the caller's word; the table is the body's own. Null: drop the output.
-        unsafe {
-            Self::take_output(this, slot, ptr::null_mut());
-            Self::release(this, slot);
+        /// Also when the drop of the output panics.
+        struct Release(NonNull<Header>, &'static Slot);
+        impl Drop for Release {
+            fn drop(&mut self) {
+                // SAFETY: by the word of the caller of `free`; the output has been left, if not dropped.
+                unsafe { Header::release(self.0, self.1) }
+            }
         }
+        let release = Release(this, slot);
+        // SAFETY: by the caller's word. Null: drop the output.
+        unsafe { Self::take_output(this, slot, ptr::null_mut()) };
+        drop(release);
     }
 
     /// Frees the body, which holds neither future nor output.

@@ -73,7 +73,7 @@ impl<T> Task<T> {
         self.slot.is_some_and(Slot::cancel)
     }
 
-    /// How often the task was asked to end. asyncio: `Task.cancelling`.
+    /// How often the task was asked to end, up to 255 times. asyncio: `Task.cancelling`.
     pub fn cancelling(&self) -> u32 {
         self.slot.map_or(0, |slot| slot.cancels().into())
     }

@@ -88,13 +88,21 @@ impl<S, const N: usize> TaskPool<S, N> {
     /// Outside a loop.
     #[track_caller]
     pub fn spawn<F: Future + 'static>(&'static self, future: F) -> Result<Task<F::Output>, PoolFull<F>> {
+        self.spawn_on(current::get("TaskPool::spawn()"), future)
+    }
+
+    /// Starts a task on the loop `here`, which is this thread's.
+    pub(crate) fn spawn_on<F: Future + 'static>(
+        &'static self,
+        here: &'static Loop,
+        future: F,
+    ) -> Result<Task<F::Output>, PoolFull<F>> {
         const {
             assert!(
                 size_of::<Body<F, ()>>() <= size_of::<Room<S>>() && align_of::<Body<F, ()>>() <= align_of::<Room<S>>(),
                 "the places of this TaskPool are too small for the future (or its output): make `S` larger"
             );
         }
-        let here = current::get("TaskPool::spawn()");
         if here.is_closing() {
             return Ok(Task::refused());
         }

@@ -251,6 +251,7 @@ macro_rules! hosted_tests {
                 a_panic_in_the_drop_of_a_cancelled_future_ends_that_task_alone
                 a_panic_in_the_drop_of_a_finished_future_drops_its_output
                 a_panic_in_the_drop_of_an_output_harms_nobody
+                a_panic_in_the_drop_of_an_output_leaves_the_place_free
                 a_task_that_panics_while_it_holds_a_lock_gives_it_back
                 a_waker_that_panics_in_a_timer_does_not_lose_the_other_timers
                 a_leftover_that_panics_when_the_runner_goes_does_not_spoil_the_next_runner

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::rc::Rc;
 
-use corio::{Cancelled, Event, Mutex, Semaphore, Task, sleep, spawn, yield_now};
+use corio::{Cancelled, Event, Mutex, Semaphore, Task, TaskPool, sleep, spawn, yield_now};
 
 use super::{Hosted, Trace, on_drop, runner};
 use crate::harness::{MS, turns};
@@ -202,6 +202,24 @@ pub(crate) fn a_panic_in_the_drop_of_an_output_harms_nobody<W: Hosted>(_: &mut W
         });
     });
     assert_eq!(runner.run(async { spawn(async { 3 }).await }).ok(), Some(Ok(3)));
+}
+
+pub(crate) fn a_panic_in_the_drop_of_an_output_leaves_the_place_free<W: Hosted>(_: &mut W) {
+    static POOL: TaskPool<[usize; 8], 1> = TaskPool::new();
+    let mut runner = runner::<W>();
+    for detached in [true, false] {
+        panics(|| {
+            let _ = runner.run(async {
+                let task = POOL.spawn(async { on_drop(|| boom()) }).expect("the place is free");
+                if detached {
+                    task.detach();
+                }
+                turns(3).await;
+            });
+        });
+    }
+    let again = runner.run(async { POOL.spawn(async { 3 }).expect("the place is free").await });
+    assert_eq!(again.ok(), Some(Ok(3)));
 }
 
 pub(crate) fn a_task_that_panics_while_it_holds_a_lock_gives_it_back<W: Hosted>(_: &mut W) {
