@@ -152,6 +152,7 @@ mod hosted {
         }
 
         #[cold]
+        #[inline(never)] // it would cost each who finds the lock free the registers that it needs
         fn wait(&self) {
             let mut pause = Pause::new();
             while self.taken.load(Ordering::Relaxed) || self.taken.swap(true, Ordering::Acquire) {

@@ -164,16 +164,27 @@ mod flavour {
                 unsafe { T::wakes(home).near.with(|fifo| fifo.push(NonNull::from(element))) };
                 return None;
             }
-            match T::wakes(home).push_far(element) {
-                Some(asleep) => asleep.then_some(home),
-                // Opened meanwhile, or the element is another queue's by now.
-                None => Self::push(element),
+            Self::push_far(element)
+        }
+
+        /// Pushes from elsewhere. A home that is returned may be asleep, and nobody else has been told to end that.
+        #[cold]
+        #[inline(never)]
+        fn push_far(element: &'static T) -> Option<&'static T::Home> {
+            loop {
+                let home = element.home();
+                if let Some(asleep) = T::wakes(home).try_push_far(element) {
+                    return asleep.then_some(home);
+                }
+                // Opened meanwhile, or the element is another queue's by now: begun anew.
+                if !Self::mark(element) {
+                    return None;
+                }
             }
         }
 
-        /// True when the loop may be asleep and nobody else has been told to end that. None: to be begun anew.
-        #[cold]
-        fn push_far(&self, element: &'static T) -> Option<bool> {
+        /// True when the loop may be asleep and nobody else has been told to end that. None: the mark was given back.
+        fn try_push_far(&self, element: &'static T) -> Option<bool> {
             let raw = ptr::from_ref(element).cast_mut();
             let mut top = self.far.load(Ordering::Relaxed);
             loop {
