@@ -320,9 +320,9 @@ impl Loop {
     unsafe fn run(&'static self, slot: &'static Slot, step: Step) {
         match step {
             // SAFETY: by the caller's word; alive, so it has a body.
-            Step::Poll => unsafe { Header::step(NonNull::new_unchecked(slot.header()), slot, self, false) },
+            Step::Poll => unsafe { Header::step(NonNull::new_unchecked(slot.header()), slot, self) },
             // SAFETY: as above.
-            Step::Cancel => unsafe { Header::step(NonNull::new_unchecked(slot.header()), slot, self, true) },
+            Step::Cancel => unsafe { Header::cancel(NonNull::new_unchecked(slot.header()), slot, self) },
             Step::PollBorrowed => {
                 // SAFETY: so `run_all` started it, and it does not leave its frame while this is alive.
                 let future = unsafe { &mut *slot.body().cast::<Pin<&mut dyn Future<Output = ()>>>() };

@@ -34,8 +34,10 @@ pub(crate) struct Header {
 }
 
 struct VTable {
-    /// One step of the task on its loop: polls the future, or drops it if the task was cancelled.
-    step: unsafe fn(NonNull<Header>, &'static Slot, &'static Loop, bool),
+    /// One step of the task on its loop: polls the future.
+    step: unsafe fn(NonNull<Header>, &'static Slot, &'static Loop),
+    /// The last step of a task that was cancelled: drops the future.
+    cancel: unsafe fn(&'static Slot, &'static Loop),
     drop_future: unsafe fn(NonNull<Header>),
     /// Moves the output to a place for it, or drops it where that is null.
     output: unsafe fn(NonNull<Header>, *mut ()),
@@ -110,7 +112,15 @@ impl<F: Future, N: Name> Body<F, N> {
     });
 
     const fn vtable(free: unsafe fn(NonNull<Header>, &'static Slot)) -> VTable {
-        VTable { step: Self::step, drop_future: Self::drop_future, output: Self::output, free, name: Self::name }
+        VTable {
+            step: Self::step,
+            // SAFETY: by the word of the caller of `Header::cancel`.
+            cancel: |slot, running| unsafe { running.abandon(slot) },
+            drop_future: Self::drop_future,
+            output: Self::output,
+            free,
+            name: Self::name,
+        }
     }
 
     /// # Safety
@@ -121,11 +131,7 @@ impl<F: Future, N: Name> Body<F, N> {
         unsafe { header.cast::<Self>().as_ref() }.stage.get()
     }
 
-    unsafe fn step(header: NonNull<Header>, slot: &'static Slot, running: &'static Loop, cancelled: bool) {
-        if cancelled {
-            // SAFETY: by the caller's word; the slot is alive, so it is not settled.
-            return unsafe { running.abandon(slot) };
-        }
+    unsafe fn step(header: NonNull<Header>, slot: &'static Slot, running: &'static Loop) {
         running.ready().set_running(Some(slot));
         let waker = waker::of(slot);
         // SAFETY: `Stage`: the caller has seen that the slot is alive, so the place holds the future; it is `Pinned`.
@@ -181,16 +187,22 @@ pub(crate) enum Free {
 }
 
 impl Header {
-    /// One step of a task that is alive, on `running`, which owns it: polls its future, or drops it if it was
-    /// `cancelled`, and settles the task if it ends by that. Nothing but a body's table leads to that code, so it takes no
-    /// flash where `run_all` is all that is used.
+    /// One step of a task that is alive, on `running`, which owns it: polls its future, and settles the task if it ends by
+    /// that. Nothing but a body's table leads to that code, so it takes no flash where `run_all` is all that is used.
     ///
     /// # Safety
-    /// (This one and the next five) `OwnerOnly`, and the body was not freed.
+    /// (This one and the next six) `OwnerOnly`, and the body was not freed.
     #[inline]
-    pub(crate) unsafe fn step(this: NonNull<Self>, slot: &'static Slot, running: &'static Loop, cancelled: bool) {
+    pub(crate) unsafe fn step(this: NonNull<Self>, slot: &'static Slot, running: &'static Loop) {
         // SAFETY: the table is the body's own.
-        unsafe { (this.as_ref().vtable.step)(this, slot, running, cancelled) }
+        unsafe { (this.as_ref().vtable.step)(this, slot, running) }
+    }
+
+    /// The step of a task that is alive and was cancelled: drops its future, and settles it.
+    #[inline]
+    pub(crate) unsafe fn cancel(this: NonNull<Self>, slot: &'static Slot, running: &'static Loop) {
+        // SAFETY: the table is the body's own.
+        unsafe { (this.as_ref().vtable.cancel)(slot, running) }
     }
 
     /// Ends the task, if it is alive, by dropping its future.
