@@ -99,6 +99,7 @@ pub mod queues;
 mod reactor;
 mod runner;
 mod sched;
+mod scope;
 mod sleep;
 mod sync;
 mod task;

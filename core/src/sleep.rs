@@ -82,6 +82,40 @@ impl Sleep {
         Self { timer: Timer::new(nanos, stage), owner: Cell::new(None), _pinned: PhantomPinned }
     }
 
+    /// Whether its end is to cancel the task that waits, or to wake it.
+    pub(crate) fn set_expires(&self, expires: bool) {
+        self.timer.expires.set(expires);
+    }
+
+    pub(crate) fn expires(&self) -> bool {
+        self.timer.expires.get()
+    }
+
+    /// A byte for the owner.
+    pub(crate) fn set_count(&self, count: u8) {
+        self.timer.count.set(count);
+    }
+
+    pub(crate) fn count(&self) -> u8 {
+        self.timer.count.get()
+    }
+
+    /// True when it is not registered yet, and its deadline is past.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.timer.note.get() == UNTIL
+            && current::find().and_then(Loop::read_clock).is_some_and(|now| self.timer.deadline() <= now)
+    }
+
+    /// Takes the deadline out.
+    pub(crate) fn stop(self: Pin<&mut Self>) {
+        if let Some(owner) = self.owner.get()
+            && self.timer.is_linked()
+        {
+            // SAFETY: just seen.
+            unsafe { self.leave(owner) };
+        }
+    }
+
     /// True once it has ended.
     #[inline]
     pub(crate) fn has_ended(&self) -> bool {

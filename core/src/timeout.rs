@@ -1,6 +1,15 @@
+#![allow(unsafe_code)] // a timer node is pinned in the future and registered with the loop
 //! `timeout`, `timeout_at`: a limit on how long a future may take.
+//!
+//! A scope (see `scope`) with a deadline. When that fires it cancels the task that is in it, as anybody else might, and
+//! takes that request back when the task has unwound so far. So a task that waits for another when its time is up
+//! cancels that other, and goes on when it has ended; and a request from outside at the same time wins.
 
-use crate::{Duration, Instant, Sleep, now, sleep, sleep_until};
+use crate::sched::{Loop, current};
+use crate::scope::{self, Unwound};
+use crate::sleep::{Sleep, sleep, sleep_until};
+use crate::task::slot::Slot;
+use crate::{Duration, Instant};
 use core::fmt;
 use core::future::{Future, IntoFuture};
 use core::pin::Pin;
@@ -8,7 +17,7 @@ use core::task::{Context, Poll};
 
 /// Runs `future` for at most `duration`, counted from when it first waits. asyncio: `timeout`, `wait_for`.
 ///
-/// When time is up the future is dropped. A future that is ready at once never sees the clock, so `timeout` around it
+/// When time is up the future is dropped; if it waits for a task, that task is cancelled, and its end is waited for. A future that is ready at once never sees the clock, so `timeout` around it
 /// costs a few instructions and succeeds even with a zero duration.
 ///
 /// ```
@@ -28,11 +37,7 @@ use core::task::{Context, Poll};
 pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
     // A zero `sleep` would be a yield; a deadline that is past is a timer like any other.
     let sleep = if duration.is_zero() { sleep_until(Instant::ZERO) } else { sleep(duration) };
-    Timeout {
-        sleep,
-        future: Some(future.into_future()),
-        stage: if duration.is_zero() { Stage::Overdue } else { Stage::New },
-    }
+    Timeout { sleep, future: Some(future.into_future()), stage: Stage::New, nested: false }
 }
 
 /// Runs `future` until `deadline` at most. asyncio: `timeout_at`. See [`timeout()`].
@@ -40,7 +45,7 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 /// # Errors
 /// [`TimedOut`] when the time was up first.
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
-    Timeout { sleep: sleep_until(deadline), future: Some(future.into_future()), stage: Stage::Until(deadline) }
+    Timeout { sleep: sleep_until(deadline), future: Some(future.into_future()), stage: Stage::New, nested: false }
 }
 
 pin_project_lite::pin_project! {
@@ -52,21 +57,22 @@ pin_project_lite::pin_project! {
         #[pin]
         sleep: Sleep,
         stage: Stage,
+        nested: bool,
     }
 }
 
 /// How far it has come.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     New,
-    /// New, with a deadline that may be past.
-    Until(Instant),
-    /// New, and the time is up already: `future` gets the one poll in which it may be ready at once.
-    Overdue,
     /// The future waits, and the time runs.
     Running,
-    /// The future waits in vain.
-    Late,
+    /// The time was up from the start, and the task is cancelled at its next step.
+    Overdue,
+    /// The time is up, and this unwinds what it holds by itself: it is not polled by a task of ours.
+    Unwinding,
+    /// At its end.
+    Over,
 }
 
 impl<F: Future> Future for Timeout<F> {
@@ -74,30 +80,66 @@ impl<F: Future> Future for Timeout<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        // A deadline that has fired decides, as a cancellation that was delivered does in asyncio. One that was past
-        // from the start decides at the next step, whatever has caused that.
-        let late = match this.stage {
-            Stage::Late => true,
-            Stage::Running => this.sleep.has_ended(),
-            _ => false,
-        };
-        if late {
-            this.future.set(None);
+        if *this.stage == Stage::New {
+            // Before the future's first poll, in which it may cancel its own task.
+            this.sleep.set_count(task(cx).map_or(0, Slot::cancels));
         }
-        let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Ready(Err(TimedOut)) };
-        if let Poll::Ready(output) = future.poll(cx) {
-            return Poll::Ready(Ok(output));
+        let fired = *this.stage == Stage::Running && this.sleep.has_ended();
+        if fired && !this.sleep.expires() {
+            *this.stage = Stage::Unwinding;
+            current::find().map(|here| here.set_unwinding(true));
         }
-        *this.stage = match *this.stage {
-            Stage::Overdue => Stage::Late,
-            Stage::Until(deadline) if deadline <= now() => Stage::Late,
-            _ => Stage::Running,
+        let held = match scope::poll(this.future.as_mut(), this.nested, cx) {
+            Poll::Ready(held) => held,
+            Poll::Pending => {
+                if matches!(*this.stage, Stage::New | Stage::Running) {
+                    *this.stage = this.sleep.as_mut().limit(cx);
+                }
+                return Poll::Pending;
+            }
         };
-        // Just registered, or polled for another reason than its end, which `late` would have seen: it is pending.
-        this.sleep.poll(cx).map(|()| {
-            this.future.set(None);
-            Err(TimedOut)
-        })
+        let stage = core::mem::replace(this.stage, Stage::Over);
+        let own = stage == Stage::Unwinding;
+        let by_task = stage == Stage::Overdue || fired && !own;
+        this.sleep.as_mut().stop();
+        let taken_back = by_task
+            && match task(cx) {
+                Some(task) => task.uncancel() <= this.sleep.count(),
+                None => true,
+            };
+        match held {
+            Ok(output) => Poll::Ready(Ok(output)),
+            Err(Unwound) if own || taken_back => {
+                current::find().map(|here| here.set_unwinding(false));
+                Poll::Ready(Err(TimedOut))
+            }
+            // Somebody else's request: the next scope outside, or the task's root.
+            Err(Unwound) => Poll::Pending,
+        }
+    }
+}
+
+/// The task whose step this is.
+fn task(cx: &Context<'_>) -> Option<&'static Slot> {
+    current::find()?.ready().running_task(cx.waker())
+}
+
+impl Sleep {
+    /// Has the deadline cancel the task whose step this is, or wake whoever else polls.
+    fn limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Stage {
+        let task = task(cx);
+        if let Some(task) = task
+            && self.is_overdue()
+            && task.is_queued()
+        {
+            // asyncio has the time come in the next turn before the step that is queued already.
+            task.cancel();
+            return Stage::Overdue;
+        }
+        self.set_expires(task.is_some());
+        let pending = self.poll(cx);
+        debug_assert!(pending.is_pending(), "it was registered just now, or has not fired");
+        Stage::Running
     }
 }
 

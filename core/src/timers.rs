@@ -46,6 +46,10 @@ pub(crate) struct Timer {
     place: Cell<Place>,
     /// For the owner, which has use for a byte that would be lost to alignment.
     pub(crate) note: Cell<u8>,
+    /// It is a timeout's: when it is due its task is cancelled, not just woken.
+    pub(crate) expires: Cell<bool>,
+    /// One more byte for the owner.
+    pub(crate) count: Cell<u8>,
     /// When it was registered, in the timers' count. This and what follows is filled when it is registered.
     order: Late<u32>,
     /// Heap: the first child. First behind the first of a line: that first. Else null.
@@ -89,6 +93,8 @@ impl Timer {
             deadline: Cell::new(Instant::from_nanos(nanos)),
             place: Cell::new(Place::Nowhere),
             note: Cell::new(note),
+            expires: Cell::new(false),
+            count: Cell::new(0),
             order: Late::new(),
             child: Late::new(),
             next: Late::new(),
@@ -339,15 +345,15 @@ impl Timers {
         }
     }
 
-    /// Takes out the first that is due, and returns its waker.
+    /// Takes out the first that is due, and returns its waker, and whether it expires.
     #[inline]
-    pub(crate) fn take_due(&mut self) -> Option<StoredWaker> {
+    pub(crate) fn take_due(&mut self) -> Option<(StoredWaker, bool)> {
         // SAFETY: `Linked`.
         unsafe {
             let node = self.due.as_ref()?;
             self.due = leave_ring(node);
             node.place.set(Place::Fired);
-            Some((*node.waker.get()).assume_init_read())
+            Some(((*node.waker.get()).assume_init_read(), node.expires.get()))
         }
     }
 
@@ -375,7 +381,7 @@ impl Timers {
             let _found = self.collect(Instant::MAX);
         }
         let node = self.due;
-        let waker = self.take_due();
+        let waker = self.take_due().map(|(waker, _)| waker);
         // SAFETY: `Linked`: it was in until just now, and cannot be freed in here.
         if let Some(node) = unsafe { node.as_ref() } {
             node.place.set(Place::Nowhere);

@@ -17,7 +17,10 @@ use crate::sync::Local;
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use crate::task::body::{Header, Live};
 use crate::task::ready::Ready;
-use crate::task::slot::{Slot, Step};
+use crate::task::slot::{Slot, Special, Step};
+use crate::task::StoredWaker;
+#[cfg(feature = "alloc")]
+use crate::task::callback::Callback;
 use crate::task::waker;
 use crate::timers::{Collected, Timers};
 use core::future::Future;
@@ -33,6 +36,8 @@ pub(crate) struct Loop {
     /// How to read the time; null while the reactor itself is at work.
     clock: AtomicPtr<Clock>,
     state: Local<State>,
+    /// The step that is under way is there to unwind its task.
+    unwinding: AtomicBool,
     /// Something has ended since the goal of the turns was last looked at.
     ended: AtomicBool,
     /// The slot of `run`'s own future.
@@ -109,6 +114,7 @@ impl Loop {
                     borrowed: 0,
                     closing: false,
                 }),
+                unwinding: AtomicBool::new(false),
                 ended: AtomicBool::new(false),
                 root: Slot::new(),
                 leases: AtomicU32::new(0),
@@ -298,18 +304,35 @@ impl Loop {
     /// # Safety
     /// `OwnThread`.
     #[cfg_attr(any(feature = "std", loom), inline(never))]
-    unsafe fn fire(&self) -> usize {
+    unsafe fn fire(&'static self) -> usize {
         let mut fired = 0;
         // SAFETY: by the caller's word. Only this loop makes anything due, so a look that finds nothing is right on bare metal
         // too.
         while unsafe { self.state.peek(|state| Timers::has_due(&raw const (*state).timers)) } {
             // SAFETY: by the caller's word; `take_due` calls nothing.
-            if let Some(waker) = unsafe { self.with(|state| state.timers.take_due()) } {
-                waker.wake();
+            if let Some((waker, expires)) = unsafe { self.with(|state| state.timers.take_due()) } {
+                // SAFETY: by the caller's word.
+                unsafe { self.fire_one(waker, expires) };
                 fired += 1;
             }
         }
         fired
+    }
+
+    /// Does what a timer is for: wakes; or, if it is a timeout's, cancels the task that is in it; or runs a callback.
+    ///
+    /// # Safety
+    /// `OwnThread`.
+    #[inline]
+    unsafe fn fire_one(&'static self, waker: StoredWaker, expires: bool) {
+        match waker.slot() {
+            Some(slot) if expires && slot.is_task() => {
+                slot.cancel();
+            }
+            // SAFETY: the timer of a callback is in its own body, so it is this loop's, and alive.
+            Some(slot) if slot.is_timed() => unsafe { self.run(slot, slot.step()) },
+            _ => waker.wake(),
+        }
     }
 
     /// One step of the task in `slot`.
@@ -320,9 +343,16 @@ impl Loop {
     unsafe fn run(&'static self, slot: &'static Slot, step: Step) {
         match step {
             // SAFETY: by the caller's word; alive, so it has a body.
-            Step::Poll => unsafe { Header::step(NonNull::new_unchecked(slot.header()), slot, self) },
+            Step::Poll => unsafe {
+                Header::step(NonNull::new_unchecked(slot.header()), slot, self);
+            },
             // SAFETY: as above.
-            Step::Cancel => unsafe { Header::cancel(NonNull::new_unchecked(slot.header()), slot, self) },
+            Step::Special => unsafe { Header::special(NonNull::new_unchecked(slot.header()), slot, self) },
+            // SAFETY: by the caller's word; it is armed, so its callback is there.
+            #[cfg(feature = "alloc")]
+            Step::Call => unsafe { Callback::run(NonNull::new_unchecked(slot.body().cast())) },
+            #[cfg(not(feature = "alloc"))]
+            Step::Call => {}
             Step::PollBorrowed => {
                 // SAFETY: so `run_all` started it, and it does not leave its frame while this is alive.
                 let future = unsafe { &mut *slot.body().cast::<Pin<&mut dyn Future<Output = ()>>>() };
@@ -336,6 +366,43 @@ impl Loop {
             }
             Step::Nothing => {}
         }
+    }
+
+    /// One step of a task that was cancelled, or waited for another, or stands in a scope.
+    ///
+    /// # Safety
+    /// `OwnerOnly`; it is alive.
+    pub(crate) unsafe fn special(&'static self, header: NonNull<Header>, slot: &'static Slot) {
+        // SAFETY: (of all) by the caller's word.
+        unsafe {
+            match slot.begin() {
+                Special::Poll => {
+                    Header::step(header, slot, self);
+                }
+                Special::Drop => self.abandon(slot),
+                Special::Unwind => {
+                    self.unwinding.store(true, Ordering::Relaxed);
+                    let goes_on = Header::step(header, slot, self);
+                    // No scope has taken it up: the task's root is the last of them.
+                    if self.set_unwinding(false) && goes_on {
+                        self.abandon(slot);
+                    }
+                }
+            }
+        }
+    }
+
+    /// True while the task whose step is under way unwinds: a scope that is polled then drops what it holds.
+    #[inline]
+    pub(crate) fn is_unwinding(&self) -> bool {
+        self.unwinding.load(Ordering::Relaxed)
+    }
+
+    /// Begins or ends the unwinding of the task whose step is under way; returns what was.
+    pub(crate) fn set_unwinding(&self, unwinding: bool) -> bool {
+        let was = self.is_unwinding();
+        self.unwinding.store(unwinding, Ordering::Relaxed);
+        was
     }
 
     /// Ends a task by dropping its future.
@@ -503,8 +570,9 @@ struct Abandon(&'static Loop);
 impl Drop for Abandon {
     #[cold]
     fn drop(&mut self) {
+        self.0.set_unwinding(false);
         if let Some(slot) = self.0.ready.running() {
-            self.0.ready.set_running(None);
+            self.0.ready.clear_running();
             // SAFETY: made by `turns`; the task is in the middle of its step, so it has a body.
             unsafe {
                 self.0.abandon(slot);

@@ -10,7 +10,8 @@
 //! - `Pinned`: a body does not move from `start` until it is freed.
 //! - `OwnerOnly`: see `slot`.
 
-use super::StoredWaker;
+use super::awaited::Awaits;
+use super::joiners::Joiners;
 use super::slot::Slot;
 use super::waker;
 use crate::sched::Loop;
@@ -27,17 +28,19 @@ use core::task::{Context, Poll};
 pub(crate) struct Header {
     vtable: &'static VTable,
     /// Who waits for the end.
-    join: UnsafeCell<StoredWaker>,
+    join: UnsafeCell<Joiners>,
+    /// What the task waits for, while its slot says so.
+    awaits: Cell<Awaits>,
     /// Neighbours among the live tasks of the loop, in order of creation.
     prev: Cell<*const Slot>,
     next: Cell<*const Slot>,
 }
 
 struct VTable {
-    /// One step of the task on its loop: polls the future.
-    step: unsafe fn(NonNull<Header>, &'static Slot, &'static Loop),
-    /// The last step of a task that was cancelled: drops the future.
-    cancel: unsafe fn(&'static Slot, &'static Loop),
+    /// One step of the task on its loop: polls the future. True: it goes on.
+    step: unsafe fn(NonNull<Header>, &'static Slot, &'static Loop) -> bool,
+    /// A step of a task that was cancelled, or waited for another, or stands in a scope.
+    special: unsafe fn(NonNull<Header>, &'static Slot, &'static Loop),
     drop_future: unsafe fn(NonNull<Header>),
     /// Moves the output to a place for it, or drops it where that is null.
     output: unsafe fn(NonNull<Header>, *mut ()),
@@ -88,7 +91,8 @@ impl<F: Future, N: Name> Body<F, N> {
         Self {
             header: Header {
                 vtable,
-                join: UnsafeCell::new(StoredWaker::NONE),
+                join: UnsafeCell::new(Joiners::NONE),
+                awaits: Cell::new(Awaits::NOTHING),
                 prev: Cell::new(ptr::null()),
                 next: Cell::new(ptr::null()),
             },
@@ -114,8 +118,8 @@ impl<F: Future, N: Name> Body<F, N> {
     const fn vtable(free: unsafe fn(NonNull<Header>, &'static Slot)) -> VTable {
         VTable {
             step: Self::step,
-            // SAFETY: by the word of the caller of `Header::cancel`.
-            cancel: |slot, running| unsafe { running.abandon(slot) },
+            // SAFETY: by the word of the caller of `Header::special`.
+            special: |header, slot, running| unsafe { running.special(header, slot) },
             drop_future: Self::drop_future,
             output: Self::output,
             free,
@@ -131,14 +135,21 @@ impl<F: Future, N: Name> Body<F, N> {
         unsafe { header.cast::<Self>().as_ref() }.stage.get()
     }
 
-    unsafe fn step(header: NonNull<Header>, slot: &'static Slot, running: &'static Loop) {
-        running.ready().set_running(Some(slot));
+    unsafe fn step(header: NonNull<Header>, slot: &'static Slot, running: &'static Loop) -> bool {
+        let ready = running.ready();
+        ready.set_running(slot);
         let waker = waker::of(slot);
         // SAFETY: `Stage`: the caller has seen that the slot is alive, so the place holds the future; it is `Pinned`.
         let future = unsafe { Pin::new_unchecked(&mut *(*Self::stage(header)).future) };
         let Poll::Ready(output) = future.poll(&mut Context::from_waker(&waker)) else {
-            running.ready().set_running(None);
-            return slot.stepped();
+            let plain = ready.is_plain(slot);
+            let scoped = !plain && ready.set_scoped(false);
+            ready.clear_running();
+            if !plain {
+                // SAFETY: `OwnerOnly` by the caller's word; it has not ended.
+                unsafe { slot.after(scoped) };
+            }
+            return true;
         };
         let cancelled = slot.end();
         // SAFETY: `Stage`: the future is dropped once, its slot no longer alive; then the place is free.
@@ -149,9 +160,10 @@ impl<F: Future, N: Name> Body<F, N> {
             unsafe { (*Self::stage(header)).output = ManuallyDrop::new(output) };
             slot.set_output();
         }
-        running.ready().set_running(None);
+        ready.clear_running();
         // SAFETY: `OwnerOnly` by the caller's word; it has ended just now.
         unsafe { running.settle(slot) };
+        false
     }
 
     unsafe fn drop_future(header: NonNull<Header>) {
@@ -193,16 +205,16 @@ impl Header {
     /// # Safety
     /// (This one and the next six) `OwnerOnly`, and the body was not freed.
     #[inline]
-    pub(crate) unsafe fn step(this: NonNull<Self>, slot: &'static Slot, running: &'static Loop) {
+    pub(crate) unsafe fn step(this: NonNull<Self>, slot: &'static Slot, running: &'static Loop) -> bool {
         // SAFETY: the table is the body's own.
         unsafe { (this.as_ref().vtable.step)(this, slot, running) }
     }
 
-    /// The step of a task that is alive and was cancelled: drops its future, and settles it.
+    /// One step of a task that is alive, and was cancelled, or waited for another, or stands in a scope.
     #[inline]
-    pub(crate) unsafe fn cancel(this: NonNull<Self>, slot: &'static Slot, running: &'static Loop) {
+    pub(crate) unsafe fn special(this: NonNull<Self>, slot: &'static Slot, running: &'static Loop) {
         // SAFETY: the table is the body's own.
-        unsafe { (this.as_ref().vtable.cancel)(slot, running) }
+        unsafe { (this.as_ref().vtable.special)(this, slot, running) }
     }
 
     /// Ends the task, if it is alive, by dropping its future.
@@ -256,20 +268,27 @@ impl Header {
     ///
     /// # Safety
     /// `OwnerOnly`.
-    pub(crate) unsafe fn take_join(&self) -> StoredWaker {
+    pub(crate) unsafe fn take_join(&self) -> Joiners {
         // SAFETY: `OwnerOnly`, and the reference does not leave this line.
         unsafe { (*self.join.get()).take() }
     }
 
-    /// Has `waker` woken at the end of the task, in place of the one before it.
+    /// Runs `f` with those who wait for the end of the task.
     ///
     /// # Safety
-    /// `OwnerOnly`.
-    pub(crate) unsafe fn set_join(&self, waker: &core::task::Waker) {
-        // A foreign waker's clone runs before the place is touched, and the drop of the old one after.
-        let waker = StoredWaker::of(waker);
-        // SAFETY: `OwnerOnly`, and the reference does not leave this line.
-        drop(unsafe { core::mem::replace(&mut *self.join.get(), waker) });
+    /// `OwnerOnly`; `f` calls nothing outside of `joiners`.
+    pub(crate) unsafe fn with_join<R>(&self, f: impl FnOnce(&mut Joiners) -> R) -> R {
+        // SAFETY: `OwnerOnly`, and by the caller's word no other reference is made meanwhile.
+        f(unsafe { &mut *self.join.get() })
+    }
+
+    /// What the task waits for, if its slot says that it does.
+    pub(crate) fn awaits(&self) -> Awaits {
+        self.awaits.get()
+    }
+
+    pub(crate) fn set_awaits(&self, awaits: Awaits) {
+        self.awaits.set(awaits);
     }
 }
 

@@ -1,6 +1,8 @@
 #![allow(unsafe_code)] // reads an output of the type that the handle remembers
 //! `Task<T>`: the one handle of a task. It owns the outcome; dropping it cancels.
 
+use super::StoredWaker;
+use super::awaited::Awaits;
 use super::body::Header;
 use super::slot::Slot;
 use core::fmt;
@@ -120,8 +122,14 @@ impl<T> Future for Task<T> {
         let Some(slot) = this.slot else { return Poll::Ready(Err(Cancelled)) };
         let header = header(slot);
         if !slot.is_settled() {
+            // A foreign waker's clone runs before the place is touched, and the drop of the old one after.
+            let waker = StoredWaker::of(cx.waker());
             // SAFETY: `OwnerOnly`: a handle is on its loop's thread; the body is there as long as the handle.
-            unsafe { header.as_ref().set_join(cx.waker()) };
+            drop(unsafe { header.as_ref().with_join(|join| join.set_handle(waker)) });
+            if let Some(waiting) = slot.owner().running_task(cx.waker()) {
+                // SAFETY: its step is under way on this thread. `Noted`: `drop` takes it out.
+                unsafe { waiting.await_on(Awaits::task(slot)) };
+            }
             return Poll::Pending;
         }
         let mut output = MaybeUninit::<T>::uninit();
@@ -139,7 +147,15 @@ impl<T> Future for Task<T> {
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         if let Some(slot) = self.slot {
-            slot.cancel();
+            if slot.is_alive() {
+                // SAFETY: `OwnerOnly`, as in `poll`; `waiting` is a task of the same loop, if it is alive at all.
+                unsafe {
+                    if let Some(waiting) = header(slot).as_ref().with_join(|join| join.handle()) {
+                        waiting.forget(Awaits::task(slot));
+                    }
+                }
+                slot.cancel();
+            }
             let_go(slot);
         }
     }

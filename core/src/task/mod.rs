@@ -10,14 +10,18 @@
 //! and a wake that comes too late finds the slot free, or at worst polls the next task in it once for nothing, which
 //! the contract of `Future` allows.
 
+pub(crate) mod awaited;
 pub(crate) mod body;
 mod handle;
+mod joiners;
 mod pool;
 pub(crate) mod ready;
 pub(crate) mod slot;
 mod stored;
 pub(crate) mod waker;
 
+#[cfg(feature = "alloc")]
+pub(crate) mod callback;
 #[cfg(feature = "alloc")]
 pub(crate) mod heap;
 

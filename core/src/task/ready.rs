@@ -10,13 +10,20 @@ use crate::sync::atomic::{AtomicPtr, Ordering};
 use crate::sync::{Short, Wakes};
 use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
+use core::task::Waker;
+
+/// The task whose step is under way was cancelled in it.
+const CANCELLED: usize = 1;
+/// It has come to a scope that is pending.
+const IN_SCOPE: usize = 2;
+const NOTES: usize = CANCELLED | IN_SCOPE;
 
 /// The queue of one loop and the handle that ends its sleep.
 pub(crate) struct Ready {
     wakes: Wakes<Slot>,
     vtable: AtomicPtr<VTable>,
     unparker: Short<Option<Erased>>,
-    /// The slot whose step is under way. Only the loop's own thread uses it.
+    /// The slot whose step is under way, and in the lowest bits what happened in it. Only the loop's own thread uses it.
     running: AtomicPtr<Slot>,
     #[cfg(feature = "alloc")]
     slots: super::heap::Slots,
@@ -36,20 +43,53 @@ impl Ready {
         }
     }
 
-    /// Notes whose step is under way; none: nobody's.
+    /// Notes whose step is under way.
     #[inline]
-    pub(crate) fn set_running(&self, slot: Option<&'static Slot>) {
-        self.running.store(slot.map_or(ptr::null_mut(), |slot| ptr::from_ref(slot).cast_mut()), Ordering::Relaxed);
+    pub(crate) fn set_running(&self, slot: &'static Slot) {
+        self.running.store(ptr::from_ref(slot).cast_mut(), Ordering::Relaxed);
+    }
+
+    /// No step is under way.
+    #[inline]
+    pub(crate) fn clear_running(&self) {
+        self.running.store(ptr::null_mut(), Ordering::Relaxed);
     }
 
     /// Whose step is under way.
     pub(crate) fn running(&self) -> Option<&'static Slot> {
+        let running = self.running.load(Ordering::Relaxed).map_addr(|address| address & !NOTES);
         // SAFETY: null or a slot, and slots are `Immortal`.
-        unsafe { self.running.load(Ordering::Relaxed).as_ref() }
+        unsafe { running.as_ref() }
     }
 
-    pub(crate) fn is_running(&self, slot: &Slot) -> bool {
+    /// The task whose step is under way, if `waker` is its own.
+    pub(crate) fn running_task(&self, waker: &Waker) -> Option<&'static Slot> {
+        let running = self.running()?;
+        super::waker::slot(waker).filter(|slot| ptr::eq(*slot, running))
+    }
+
+    /// True when nothing was noted in the step of `slot`, which is under way.
+    #[inline]
+    pub(crate) fn is_plain(&self, slot: &Slot) -> bool {
         ptr::eq(self.running.load(Ordering::Relaxed), slot)
+    }
+
+    /// If the step of `slot` is under way, notes that its task was cancelled in it.
+    pub(crate) fn cancel_running(&self, slot: &Slot) -> bool {
+        let running = self.running.load(Ordering::Relaxed);
+        let is_running = running.addr() & !NOTES == ptr::from_ref(slot).addr();
+        if is_running {
+            self.running.store(running.map_addr(|address| address | CANCELLED), Ordering::Relaxed);
+        }
+        is_running
+    }
+
+    /// Notes whether the step that is under way, if any, has come to a pending scope; returns what was noted before.
+    pub(crate) fn set_scoped(&self, scoped: bool) -> bool {
+        let running = self.running.load(Ordering::Relaxed);
+        let noted = running.map_addr(|address| address & !IN_SCOPE | if scoped { IN_SCOPE } else { 0 });
+        self.running.store(noted, Ordering::Relaxed);
+        running.addr() & IN_SCOPE != 0
     }
 
     /// One of the loop's slots, claimed for the caller.

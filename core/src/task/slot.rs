@@ -10,6 +10,7 @@
 //!   the old owner's queue keeps the slot out of use until that queue has popped it, and a slot never belongs to two
 //!   loops.
 
+use super::awaited::{Awaited, Awaits, Kind};
 use super::body::Header;
 use super::ready::Ready;
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
@@ -18,20 +19,30 @@ use core::ptr;
 
 /// No task lives in the slot: a wake does nothing.
 const DEAD: u8 = 1 << 0;
-/// The body is a `Pin<&mut dyn Future>` of a `run_all`, not a `Header`.
-const BORROWED: u8 = 1 << 2;
-/// The task was cancelled; its next step drops the future instead of polling it.
+/// The task was cancelled; its next step unwinds.
 const CANCEL: u8 = 1 << 1;
+/// The body is a `Pin<&mut dyn Future>` of a `run_all`, not a `Header`. With `WAITS` it is a `Callback`.
+const BORROWED: u8 = 1 << 2;
+/// The task waits for something that a cancellation is passed on to: its header has what.
+const WAITS: u8 = 1 << 3;
+/// The task stands in a scope, which decides what its unwinding comes to.
+const SCOPED: u8 = 1 << 4;
 /// A `Task` handle exists.
-const HANDLE: u8 = 1 << 3;
+const HANDLE: u8 = 1 << 5;
 /// The task ended and its output is in the body.
-const OUTPUT: u8 = 1 << 4;
+const OUTPUT: u8 = 1 << 6;
+/// The task has ended and its loop is done with the body.
+const SETTLED: u8 = 1 << 7;
+
+/// What a step looks at: with none of these it is a plain poll.
+const SPECIAL: u8 = DEAD | CANCEL | BORROWED | WAITS | SCOPED;
 
 /// The task was left over when its loop began to close.
-const LEFTOVER: u8 = 1 << 5;
-
-/// The task has ended and its loop is done with the body.
-const SETTLED: u8 = 1 << 6;
+const LEFTOVER: u8 = 1 << 0;
+/// A timer that is due runs the step itself, as asyncio's timers run their callbacks.
+const TIMED: u8 = 1 << 1;
+/// Not a task to users: a callback.
+const HIDDEN: u8 = 1 << 2;
 
 /// The place of a task in its loop.
 pub(crate) struct Slot {
@@ -40,11 +51,13 @@ pub(crate) struct Slot {
     body: Cell<*mut ()>,
     queued: AtomicBool,
     flags: AtomicU8,
-    /// How often the task was cancelled.
+    /// How often the task was cancelled, less what was taken back.
     cancels: Cell<u8>,
+    /// More flags, which only the owner looks at.
+    traits: Cell<u8>,
 }
 
-// SAFETY: `body` and `cancels` are touched under `OwnerOnly`; the rest is atomic.
+// SAFETY: `body`, `cancels` and `traits` are touched under `OwnerOnly`; the rest is atomic.
 unsafe impl Sync for Slot {}
 
 // SAFETY: always the same field; slots are `Immortal`.
@@ -87,8 +100,21 @@ pub(crate) enum Step {
     PollBorrowed,
     /// Poll the future in the body.
     Poll,
-    /// Drop the future: the task was cancelled.
-    Cancel,
+    /// Poll the future in the body, or unwind: the task was cancelled, or waited for another, or stands in a scope.
+    Special,
+    /// Run a callback.
+    Call,
+}
+
+/// What a step that is not a plain poll comes to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Special {
+    /// A poll after all.
+    Poll,
+    /// The task unwinds, and stands in no scope.
+    Drop,
+    /// The task unwinds: its scopes are to be asked.
+    Unwind,
 }
 
 /// A task was started; its loop may be asleep.
@@ -117,6 +143,7 @@ impl Slot {
                 // `static` full of zeros takes no room in flash.
                 flags: AtomicU8::new(0),
                 cancels: Cell::new(0),
+                traits: Cell::new(0),
             }
         }
     }
@@ -184,6 +211,7 @@ impl Slot {
         self.owner.store(ptr::from_ref(owner).cast_mut(), Ordering::Relaxed);
         self.body.set(body);
         self.cancels.set(0);
+        self.traits.set(0);
         let kind = if borrowed { BORROWED } else { 0 } | if handle { HANDLE } else { 0 };
         self.flags.store(kind, Ordering::Relaxed);
         // SAFETY: `Marked`, by `claim`; the caller is on the owner's thread.
@@ -201,6 +229,7 @@ impl Slot {
         if held_here {
             self.body.set(body);
             self.cancels.set(0);
+            self.traits.set(0);
             self.flags.store(HANDLE, Ordering::Relaxed);
         }
         held_here
@@ -210,15 +239,30 @@ impl Slot {
     #[inline]
     pub(crate) fn step(&self) -> Step {
         let flags = self.flags.load(Ordering::Relaxed);
-        if flags & (DEAD | CANCEL | BORROWED) == 0 {
+        if flags & SPECIAL == 0 {
             Step::Poll
-        } else if flags & (DEAD | CANCEL) == 0 {
+        } else if flags & SPECIAL == BORROWED {
             Step::PollBorrowed
         } else if flags & DEAD != 0 {
             Step::Nothing
+        } else if flags & BORROWED != 0 {
+            Step::Call
         } else {
-            Step::Cancel
+            Step::Special
         }
+    }
+
+    /// Takes a slot that was claimed into use for a callback: `body` is its `Callback`. Nothing is queued; a wake does that.
+    ///
+    /// # Safety
+    /// As `start`.
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn arm(&'static self, owner: &'static Ready, body: *mut ()) {
+        self.owner.store(ptr::from_ref(owner).cast_mut(), Ordering::Relaxed);
+        self.body.set(body);
+        self.flags.store(BORROWED | WAITS, Ordering::Relaxed);
+        // Release: whoever marks it next finds all that. Nobody has a waker of it, but a stale one.
+        self.queued.store(false, Ordering::Release);
     }
 
     /// The body, as it was given to `start`.
@@ -239,6 +283,11 @@ impl Slot {
         let cancelled = self.is_cancelled();
         self.change(DEAD, CANCEL);
         cancelled
+    }
+
+    /// True when the task's next step is queued. From its own loop: others may queue it at any moment.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.queued.load(Ordering::Relaxed)
     }
 
     /// True when a request to cancel waits for the task's next step.
@@ -281,11 +330,27 @@ impl Slot {
 
     /// Marks the task as left over.
     pub(crate) fn set_leftover(&self) {
-        self.change(LEFTOVER, 0);
+        self.traits.set(self.traits.get() | LEFTOVER);
     }
 
     pub(crate) fn is_leftover(&self) -> bool {
-        self.flags.load(Ordering::Relaxed) & LEFTOVER != 0
+        self.traits.get() & LEFTOVER != 0
+    }
+
+    /// Marks the task as a callback, `timed` if a timer runs it.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn set_hidden(&self, timed: bool) {
+        self.traits.set(self.traits.get() | HIDDEN | if timed { TIMED } else { 0 });
+    }
+
+    /// True for a callback, which users do not count among the tasks.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.traits.get() & HIDDEN != 0
+    }
+
+    /// True for a callback that a timer runs.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.traits.get() & TIMED != 0
     }
 
     /// For a free slot: the next free one.
@@ -298,7 +363,18 @@ impl Slot {
         self.flags.load(Ordering::Relaxed) & DEAD == 0
     }
 
-    /// Asks the task to end at its next step. False: it has ended already.
+    /// True when the task has ended without an output that can still be had.
+    fn was_cancelled(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & (DEAD | OUTPUT) == DEAD
+    }
+
+    /// True when there is a task in the slot, not a future lent by `run_all` nor a callback.
+    pub(crate) fn is_task(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & BORROWED == 0
+    }
+
+    /// Asks the task to end: passes the request on to what it waits for, if that can be cancelled, or else unwinds it at
+    /// its next step. False: it has ended already.
     ///
     /// A task that asks itself is queued for that step when the present one is over, behind whatever it makes ready on
     /// the way: that is where asyncio has it.
@@ -306,18 +382,113 @@ impl Slot {
         if !self.is_alive() {
             return false;
         }
-        self.cancels.set(self.cancels.get().saturating_add(1));
-        self.change(CANCEL, 0);
-        if !self.owner().is_running(self) {
-            self.push();
+        // A task that waits for a task that waits for a task ...: no recursion, however long the chain is.
+        let mut slot = self;
+        loop {
+            slot.cancels.set(slot.cancels.get().saturating_add(1));
+            if slot.flags.load(Ordering::Relaxed) & WAITS != 0 {
+                // SAFETY: `OwnerOnly`: a task that is alive has its header; whoever cancels it is on its thread.
+                match unsafe { (*slot.header()).awaits().kind() } {
+                    Some(Kind::Task(next)) if next.is_alive() => {
+                        slot = next;
+                        continue;
+                    }
+                    // SAFETY: `Noted`.
+                    Some(Kind::Other(other)) if unsafe { Awaited::cancel(other) } => return true,
+                    _ => {}
+                }
+            }
+            slot.change(CANCEL, 0);
+            if !slot.owner().cancel_running(slot) {
+                slot.push();
+            }
+            return true;
         }
-        true
     }
 
-    /// After a step that did not end the task: queues the next one, if the task was cancelled in it.
-    #[inline]
-    pub(crate) fn stepped(&'static self) {
+    /// Takes one request to cancel back; with the last of them goes what was not delivered yet. How many are left.
+    pub(crate) fn uncancel(&self) -> u8 {
+        let left = self.cancels.get().saturating_sub(1);
+        self.cancels.set(left);
+        if left == 0 {
+            self.change(0, CANCEL);
+        }
+        left
+    }
+
+    /// Notes what the task, whose step is under way, waits for.
+    ///
+    /// # Safety
+    /// `OwnerOnly`; it is a task. `awaits` stays until it is taken out, by the task's next step or by `forget`.
+    pub(crate) unsafe fn await_on(&self, awaits: Awaits) {
+        // SAFETY: by the caller's word.
+        unsafe { (*self.header()).set_awaits(awaits) };
+        self.change(WAITS, 0);
+    }
+
+    /// What the task waited for goes.
+    ///
+    /// # Safety
+    /// On the thread of the owner.
+    pub(crate) unsafe fn forget(&self, awaits: Awaits) {
+        // SAFETY: alive and a task: the header is there.
+        unsafe {
+            if self.is_alive()
+                && self.is_task()
+                && self.flags.load(Ordering::Relaxed) & WAITS != 0
+                && (*self.header()).awaits() == awaits
+            {
+                self.change(0, WAITS);
+            }
+        }
+    }
+
+    /// The beginning of a step that is not a plain poll: takes the request to cancel, what the task waited for, and that
+    /// it stands in a scope.
+    ///
+    /// # Safety
+    /// `OwnerOnly`: it is this loop's, and alive.
+    pub(crate) unsafe fn begin(&self) -> Special {
+        let flags = self.flags.load(Ordering::Relaxed);
+        // SAFETY: by the caller's word.
+        let refused = flags & WAITS != 0
+            && self.cancels.get() > 0
+            && match unsafe { (*self.header()).awaits().kind() } {
+                Some(Kind::Task(task)) => task.was_cancelled(),
+                // SAFETY: `Noted`.
+                Some(Kind::Other(other)) => unsafe { Awaited::was_cancelled(other) },
+                None => false,
+            };
+        self.change(0, CANCEL | WAITS | SCOPED);
+        match (flags & CANCEL != 0 || refused, flags & SCOPED != 0) {
+            (false, _) => Special::Poll,
+            (true, false) => Special::Drop,
+            (true, true) => Special::Unwind,
+        }
+    }
+
+    /// After a step that did not end the task, in which it was cancelled, or came to stand in a scope.
+    ///
+    /// # Safety
+    /// `OwnerOnly`: it is this loop's, and alive.
+    #[cold]
+    pub(crate) unsafe fn after(&'static self, scoped: bool) {
+        if scoped {
+            self.change(SCOPED, 0);
+        }
         if self.is_cancelled() {
+            if self.flags.load(Ordering::Relaxed) & WAITS != 0 {
+                // SAFETY: by the caller's word; what a task waits for is there as long as it says so.
+                let passed_on = match unsafe { (*self.header()).awaits().kind() } {
+                    Some(Kind::Task(task)) => task.cancel(),
+                    // SAFETY: `Noted`.
+                    Some(Kind::Other(other)) => unsafe { Awaited::cancel(other) },
+                    None => false,
+                };
+                if passed_on {
+                    return self.change(0, CANCEL);
+                }
+            }
             self.push();
         }
     }

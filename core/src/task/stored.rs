@@ -32,6 +32,16 @@ mod flavour {
             }
         }
 
+        /// The waker of `slot`.
+        pub(crate) fn of_slot(slot: &'static Slot) -> Self {
+            Self(ptr::from_ref(slot).expose_provenance())
+        }
+
+        /// True when it is the waker of `slot`.
+        pub(crate) fn is_of(&self, slot: &'static Slot) -> bool {
+            self.0 == ptr::from_ref(slot).addr()
+        }
+
         #[inline]
         pub(crate) fn is_none(&self) -> bool {
             self.0 == 0
@@ -48,7 +58,7 @@ mod flavour {
             if self.0 & FOREIGN != 0 {
                 return self.wake_foreign();
             }
-            if let Some(slot) = self.slot() {
+            if let Some(slot) = self.ours() {
                 slot.wake();
             }
         }
@@ -64,11 +74,18 @@ mod flavour {
         /// True when it is ours and its task is about to drop what it waits with.
         #[inline]
         pub(crate) fn is_leaving(&self) -> bool {
-            self.0 & FOREIGN == 0 && self.slot().is_some_and(Slot::is_leaving)
+            self.0 & FOREIGN == 0 && self.ours().is_some_and(Slot::is_leaving)
         }
 
+        /// The slot, if it is ours.
         #[inline]
-        fn slot(&self) -> Option<&'static Slot> {
+        pub(crate) fn slot(&self) -> Option<&'static Slot> {
+            if self.0 & FOREIGN == 0 { self.ours() } else { None }
+        }
+
+        /// The slot of one that is not foreign.
+        #[inline]
+        fn ours(&self) -> Option<&'static Slot> {
             // SAFETY: `Tagged`, and the callers have looked at the tag; slots are `Immortal`.
             unsafe { ptr::with_exposed_provenance::<Slot>(self.0).as_ref() }
         }
@@ -108,7 +125,7 @@ mod flavour {
         /// As a waker of the standard kind.
         pub(crate) fn into_waker(self) -> Option<Waker> {
             if self.0 & FOREIGN == 0 {
-                return self.slot().map(|slot| core::mem::ManuallyDrop::into_inner(waker::of(slot)));
+                return self.ours().map(|slot| core::mem::ManuallyDrop::into_inner(waker::of(slot)));
             }
             let boxed = self.boxed();
             core::mem::forget(self);
@@ -173,7 +190,7 @@ mod flavour {
 
         /// The slot, if it is ours.
         #[inline]
-        fn slot(&self) -> Option<&'static Slot> {
+        pub(crate) fn slot(&self) -> Option<&'static Slot> {
             // SAFETY: `Parts`; slots are `Immortal`.
             if self.vtable.is_some_and(waker::is_ours) { Some(unsafe { &*self.data.cast::<Slot>() }) } else { None }
         }

@@ -1,0 +1,53 @@
+//! Scopes: futures that hold another, and decide what its unwinding comes to.
+//!
+//! A task that is cancelled while it stands in a scope is polled once more, with its loop's flag that says "unwinding".
+//! That poll goes down to the innermost pending scope, which drops what it holds, synchronously, with all guards, and then
+//! decides: it lowers the flag and goes on (a timeout that has expired returns its error, a group waits for its children), or
+//! it leaves the flag up and stays pending, and then the next scope outside does the same. The root of the task is the last.
+//!
+//! No leaf is asked: it is dropped. So only scopes know of all this, and what is in no scope is just dropped.
+//!
+//! A future that is not a task of ours (one lent to `run_all`, or one below a foreign combinator with wakers of its own)
+//! has scopes too, as far as they unwind themselves, as a timeout does.
+
+use crate::sched::{Loop, current};
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+/// What is held was dropped, for the task unwinds. The flag is up.
+pub(crate) struct Unwound;
+
+/// Polls what a scope holds. `nested` is the scope's: that there is a pending scope within it.
+pub(crate) fn poll<F: Future>(
+    mut held: Pin<&mut Option<F>>,
+    nested: &mut bool,
+    cx: &mut Context<'_>,
+) -> Poll<Result<F::Output, Unwound>> {
+    let here = current::find();
+    if let Some(here) = here
+        && here.is_unwinding()
+        && !*nested
+    {
+        return Poll::Ready(Err(unwind(held, here)));
+    }
+    let Some(future) = held.as_mut().as_pin_mut() else { return Poll::Pending };
+    let beside = here.is_some_and(|here| here.ready().set_scoped(false));
+    let polled = future.poll(cx);
+    let Some(here) = here else { return polled.map(Ok) };
+    if polled.is_ready() {
+        here.ready().set_scoped(beside);
+        return polled.map(Ok);
+    }
+    *nested = here.ready().set_scoped(true);
+    if here.is_unwinding() { Poll::Ready(Err(unwind(held, here))) } else { Poll::Pending }
+}
+
+/// Drops what is held. Its guards are no part of the unwinding: they may poll what they like.
+#[cold]
+fn unwind<F>(mut held: Pin<&mut Option<F>>, here: &'static Loop) -> Unwound {
+    here.set_unwinding(false);
+    held.set(None);
+    here.set_unwinding(true);
+    Unwound
+}

@@ -1,0 +1,79 @@
+#![allow(unsafe_code)] // a word that is one of two kinds of pointer
+//! What a task waits for, as far as a cancellation is passed on to it: another task, a settable future, a gather.
+//!
+//! asyncio's rule: who is cancelled while it waits for a future cancels that future, and goes on when the future has
+//! ended. Waiting in a lock or a queue, or for time, is no such case here: nobody else could see the future that asyncio
+//! has in there.
+//!
+//! Invariant `Noted`: what a task waits for is there as long as its slot says that it waits. Whoever noted it takes it
+//! out (`Slot::forget`) when it goes; the task's next step takes it out in any case.
+
+use super::slot::Slot;
+use core::ptr::{self, NonNull};
+
+/// What a task waits for, in one word. Invariant `Tagged`: the address of a slot with the lowest bit set, or that of an
+/// `Awaited`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Awaits(*const ());
+
+const TASK: usize = 1;
+
+/// What an `Awaits` is.
+pub(crate) enum Kind {
+    Task(&'static Slot),
+    Other(NonNull<Awaited>),
+}
+
+impl Awaits {
+    pub(crate) const NOTHING: Self = Self(ptr::null());
+
+    #[inline]
+    pub(crate) fn task(slot: &'static Slot) -> Self {
+        Self(ptr::from_ref(slot).cast::<()>().map_addr(|address| address | TASK))
+    }
+
+    #[inline]
+    pub(crate) fn other(awaited: NonNull<Awaited>) -> Self {
+        Self(awaited.as_ptr().cast_const().cast())
+    }
+
+    pub(crate) fn kind(self) -> Option<Kind> {
+        if self.0.addr() & TASK != 0 {
+            // SAFETY: `Tagged`; slots are `Immortal`.
+            return Some(Kind::Task(unsafe { &*self.0.map_addr(|address| address & !TASK).cast::<Slot>() }));
+        }
+        NonNull::new(self.0.cast_mut().cast()).map(Kind::Other)
+    }
+}
+
+/// Something that is awaited and can be cancelled, as its first field.
+pub(crate) struct Awaited {
+    table: &'static Table,
+}
+
+pub(crate) struct Table {
+    /// Cancels it. False: it has ended already.
+    pub(crate) cancel: unsafe fn(NonNull<Awaited>) -> bool,
+    /// True when it has ended by being cancelled.
+    pub(crate) was_cancelled: unsafe fn(NonNull<Awaited>) -> bool,
+}
+
+impl Awaited {
+    pub(crate) const fn new(table: &'static Table) -> Self {
+        Self { table }
+    }
+
+    /// # Safety
+    /// It is there, and is the first field of what its table is for.
+    pub(crate) unsafe fn cancel(this: NonNull<Self>) -> bool {
+        // SAFETY: by the caller's word.
+        unsafe { (this.as_ref().table.cancel)(this) }
+    }
+
+    /// # Safety
+    /// As `cancel`.
+    pub(crate) unsafe fn was_cancelled(this: NonNull<Self>) -> bool {
+        // SAFETY: by the caller's word.
+        unsafe { (this.as_ref().table.was_cancelled)(this) }
+    }
+}
