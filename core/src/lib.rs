@@ -124,5 +124,7 @@ pub use sched::{Handle, LoopMemory};
 pub use sched::{Spawn, spawn, spawn_with};
 pub use sleep::{Sleep, YieldNow, sleep, sleep_until, yield_now};
 pub use task::{Cancelled, PoolFull, Task, TaskPool};
+#[cfg(feature = "alloc")]
+pub use task::{Ended, TaskId, all_tasks, current_task};
 pub use time::Instant;
 pub use timeout::{TimedOut, Timeout, timeout, timeout_at};

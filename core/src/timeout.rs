@@ -5,7 +5,7 @@
 //! takes that request back when the task has unwound so far. So a task that waits for another when its time is up
 //! cancels that other, and goes on when it has ended; and a request from outside at the same time wins.
 
-use crate::sched::{Loop, current};
+use crate::sched::current;
 use crate::scope::{self, Unwound};
 use crate::sleep::{Sleep, sleep, sleep_until};
 use crate::task::slot::Slot;

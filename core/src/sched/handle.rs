@@ -35,7 +35,7 @@ pub struct Handle {
 
 impl Handle {
     pub(crate) fn new(place: &'static Loop) -> Self {
-        Self { place, lease: place.lease(), _not_send: PhantomData }
+        Self { place, lease: place.ready().lease(), _not_send: PhantomData }
     }
 
     /// The loop that runs here; none outside of a loop, and none in an interrupt handler. asyncio: `get_running_loop`.
@@ -82,7 +82,7 @@ impl Handle {
 
     /// The loop, if it is still the one that this was made for: then its runner is on this thread, and alive.
     fn get(&self) -> Option<&'static Loop> {
-        (self.place.lease() == self.lease).then_some(self.place)
+        (self.place.ready().lease() == self.lease).then_some(self.place)
     }
 }
 

@@ -14,13 +14,14 @@
 
 use crate::Instant;
 use crate::sync::Local;
-use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
-use crate::task::body::{Header, Live};
-use crate::task::ready::Ready;
-use crate::task::slot::{Slot, Special, Step};
+use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use crate::task::StoredWaker;
+use crate::task::body::{Header, Live};
 #[cfg(feature = "alloc")]
 use crate::task::callback::Callback;
+use crate::task::joiners::Joiners;
+use crate::task::ready::Ready;
+use crate::task::slot::{Slot, Special, Step};
 use crate::task::waker;
 use crate::timers::{Collected, Timers};
 use core::future::Future;
@@ -42,8 +43,6 @@ pub(crate) struct Loop {
     ended: AtomicBool,
     /// The slot of `run`'s own future.
     root: Slot,
-    /// How many leases have ended: a [`Handle`](super::Handle) sees by it whether its own has.
-    leases: AtomicU32,
 }
 
 pub(crate) struct State {
@@ -55,6 +54,9 @@ pub(crate) struct State {
     leftovers: usize,
     /// Futures of `run_all` that have not ended.
     borrowed: usize,
+    /// How many tasks there were. It goes on when the loop is used again.
+    #[cfg(feature = "alloc")]
+    adopted: u32,
     closing: bool,
 }
 
@@ -112,20 +114,15 @@ impl Loop {
                     last: Instant::ZERO,
                     leftovers: 0,
                     borrowed: 0,
+                    #[cfg(feature = "alloc")]
+                    adopted: 0,
                     closing: false,
                 }),
                 unwinding: AtomicBool::new(false),
                 ended: AtomicBool::new(false),
                 root: Slot::new(),
-                leases: AtomicU32::new(0),
             }
         }
-    }
-
-    /// The number of the present lease.
-    pub(crate) fn lease(&self) -> u32 {
-        // Relaxed: who asks is on the thread of some lease; that the same has ended was written on that thread.
-        self.leases.load(Ordering::Relaxed)
     }
 
     pub(crate) fn ready(&self) -> &Ready {
@@ -182,7 +179,16 @@ impl Loop {
     #[inline]
     pub(crate) unsafe fn adopt(&self, slot: &'static Slot) {
         // SAFETY: by the caller's word; `settle` takes it out.
-        unsafe { self.with(|state| state.live.push(slot)) }
+        unsafe {
+            self.with(|state| {
+                #[cfg(feature = "alloc")]
+                {
+                    state.adopted = state.adopted.wrapping_add(1);
+                    slot.set_id(state.adopted);
+                }
+                state.live.push(slot);
+            });
+        }
     }
 
     /// Turns until the goal is reached, or nothing is ready, or `limit` entries were run. Returns how many were.
@@ -433,15 +439,35 @@ impl Loop {
             let header = NonNull::new_unchecked(slot.header());
             (header, header.as_ref().take_join())
         };
+        let join = WakeLast(join);
         if slot.has_handle() {
             // From here on the body is the handle's: a wake may lead to its end.
             slot.set_settled();
-            join.wake();
         } else {
             // SAFETY: ended, and without a handle: nobody else comes near the body.
             unsafe { Header::free(header, slot) };
-            drop(join);
         }
+        drop(join);
+    }
+
+    /// The tasks that are alive, in order of creation.
+    ///
+    /// # Safety
+    /// `OwnThread`.
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn tasks(&'static self) -> alloc::vec::Vec<&'static Slot> {
+        let mut all = alloc::vec::Vec::new();
+        // SAFETY: by the caller's word; the list stays as it is.
+        unsafe {
+            let mut next = self.with(|state| state.live.first());
+            while let Some(slot) = next {
+                if !slot.is_hidden() {
+                    all.push(slot);
+                }
+                next = self.with(|state| state.live.after(slot));
+            }
+        }
+        all
     }
 
     /// Asks all tasks that are alive to end, in order of creation; how many there are.
@@ -594,6 +620,16 @@ impl Drop for WindUp {
     }
 }
 
+/// Wakes those who wait for the end of a task, even if the drop of its output panics.
+struct WakeLast(Joiners);
+
+impl Drop for WakeLast {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.take().wake();
+    }
+}
+
 /// Settles the task even if the drop of its future panics.
 struct Settle {
     running: &'static Loop,
@@ -665,7 +701,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.place.leases.store(self.place.lease().wrapping_add(1), Ordering::Relaxed);
+        self.place.ready.end_lease();
         match self.memory {
             Some(memory) => memory.used.store(0, Ordering::Release),
             None => spare::give_back(self.place),

@@ -44,6 +44,9 @@ struct VTable {
     drop_future: unsafe fn(NonNull<Header>),
     /// Moves the output to a place for it, or drops it where that is null.
     output: unsafe fn(NonNull<Header>, *mut ()),
+    /// Where the output is.
+    #[cfg(feature = "alloc")]
+    place: unsafe fn(NonNull<Header>) -> *const (),
     /// Gives the storage back, and the slot.
     free: unsafe fn(NonNull<Header>, &'static Slot),
     name: unsafe fn(NonNull<Header>) -> Option<&'static str>,
@@ -122,6 +125,9 @@ impl<F: Future, N: Name> Body<F, N> {
             special: |header, slot, running| unsafe { running.special(header, slot) },
             drop_future: Self::drop_future,
             output: Self::output,
+            // SAFETY: by the word of the caller of `Header::output`.
+            #[cfg(feature = "alloc")]
+            place: |header| unsafe { (&raw const (*Self::stage(header)).output).cast() },
             free,
             name: Self::name,
         }
@@ -234,6 +240,13 @@ impl Header {
             unsafe { (this.as_ref().vtable.output)(this, to) };
         }
         there
+    }
+
+    /// Where the output is, if there is one.
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn output(this: NonNull<Self>) -> *const () {
+        // SAFETY: by the caller's word; the table is the body's own.
+        unsafe { (this.as_ref().vtable.place)(this) }
     }
 
     /// Drops the output, if there is one, and frees the body. The task is settled and its handle is gone.

@@ -66,8 +66,18 @@ impl<T> Task<T> {
         Self { slot: None, _output: PhantomData }
     }
 
-    /// Asks the task to end: at its next turn its future is dropped instead of polled. False if it has ended already.
-    /// asyncio: `Task.cancel`.
+    /// The slot, if the task was started.
+    #[cfg(feature = "alloc")]
+    pub(super) fn slot(&self) -> Option<&'static Slot> {
+        self.slot
+    }
+
+    /// Asks the task to end: at its next turn it unwinds, its future is dropped instead of polled. False if it has ended
+    /// already. asyncio: `Task.cancel`.
+    ///
+    /// If it waits for another task, or for a [`Future`](crate::Future), that is cancelled, and the task unwinds when
+    /// that has ended. What it stands in may have the last word: a group waits for its children first, and a
+    /// timeout whose time is up takes its own request back.
     ///
     /// A task cancelled before its first step never runs. One that cancels itself and returns without waiting again ends
     /// cancelled all the same, and what it returned is dropped.
@@ -78,6 +88,12 @@ impl<T> Task<T> {
     /// How often the task was asked to end, up to 255 times. asyncio: `Task.cancelling`.
     pub fn cancelling(&self) -> u32 {
         self.slot.map_or(0, |slot| slot.cancels().into())
+    }
+
+    /// Takes one request to end back, and returns how many are left; with the last of them goes what has not taken effect
+    /// yet. asyncio: `Task.uncancel`.
+    pub fn uncancel(&self) -> u32 {
+        self.slot.map_or(0, |slot| slot.uncancel().into())
     }
 
     /// True once the task has returned or was cancelled. asyncio: `Task.done`.
@@ -99,7 +115,7 @@ impl<T> Task<T> {
     }
 }
 
-fn header(slot: &Slot) -> NonNull<Header> {
+pub(super) fn header(slot: &Slot) -> NonNull<Header> {
     // SAFETY: a slot with a handle was started with a body.
     unsafe { NonNull::new_unchecked(slot.header()) }
 }

@@ -1,22 +1,23 @@
 //! Those who wait for the end of a task, in order: who awaits its handle, and who watches it.
 //!
-//! Nearly always there is one. With an allocator there may be more, in a list; without one the last to come is it.
+//! Nearly always there is one. With an allocator there may be more, in a list; without one there is one, who awaits the
+//! handle.
 
 use super::StoredWaker;
+use super::slot::Slot;
 
 #[cfg(feature = "alloc")]
 mod flavour {
     use super::*;
-    use crate::task::slot::Slot;
     use alloc::boxed::Box;
     use alloc::vec::Vec;
 
-    /// Those who wait for the end of a task. One word, but for a tag.
+    /// Those who wait for the end of a task.
     pub(crate) enum Joiners {
         None,
         /// Who awaits the handle.
         Handle(StoredWaker),
-        /// A callback, which watches the task.
+        /// A task or a callback that watches the task.
         Watcher(&'static Slot),
         Many(Box<Vec<Joiner>>),
     }
@@ -24,22 +25,37 @@ mod flavour {
     /// One of many.
     pub(crate) struct Joiner {
         waker: StoredWaker,
-        is_handle: bool,
+        /// Of a watcher, by which it is found again.
+        key: Option<Key>,
+    }
+
+    /// What a watcher is found by: the address of its slot, or of itself if its waker is foreign.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub(crate) struct Key(usize);
+
+    impl Key {
+        pub(crate) fn of_slot(slot: &'static Slot) -> Self {
+            Self(core::ptr::from_ref(slot).addr())
+        }
+
+        pub(crate) fn of<T>(watcher: &T) -> Self {
+            Self(core::ptr::from_ref(watcher).addr())
+        }
     }
 
     impl Joiners {
         pub(crate) const NONE: Self = Self::None;
 
-        /// Has `waker` woken for whoever awaits the handle, where the one before it stood, or at the end. That one is returned,
-        /// to be dropped.
+        /// Has `waker` woken for whoever awaits the handle, where the one before it stood, or at the end. That one is
+        /// returned, to be dropped.
         pub(crate) fn set_handle(&mut self, waker: StoredWaker) -> StoredWaker {
             match self {
                 Self::None => *self = Self::Handle(waker),
                 Self::Handle(old) => return core::mem::replace(old, waker),
-                Self::Watcher(_) => self.many().push(Joiner { waker, is_handle: true }),
-                Self::Many(list) => match list.iter_mut().find(|joiner| joiner.is_handle) {
+                Self::Watcher(_) => self.many().push(Joiner { waker, key: None }),
+                Self::Many(list) => match list.iter_mut().find(|joiner| joiner.key.is_none()) {
                     Some(joiner) => return core::mem::replace(&mut joiner.waker, waker),
-                    None => list.push(Joiner { waker, is_handle: true }),
+                    None => list.push(Joiner { waker, key: None }),
                 },
             }
             StoredWaker::NONE
@@ -50,44 +66,53 @@ mod flavour {
             match self {
                 Self::None | Self::Watcher(_) => None,
                 Self::Handle(waker) => waker.slot(),
-                Self::Many(list) => list.iter().find(|joiner| joiner.is_handle).and_then(|joiner| joiner.waker.slot()),
+                Self::Many(list) => {
+                    list.iter().find(|joiner| joiner.key.is_none()).and_then(|joiner| joiner.waker.slot())
+                }
             }
         }
 
-        /// Has the callback in `slot` run too.
+        /// Has the one in `slot` woken too, at the end.
         pub(crate) fn watch(&mut self, slot: &'static Slot) {
             match self {
                 Self::None => *self = Self::Watcher(slot),
-                _ => self.many().push(Joiner { waker: StoredWaker::of_slot(slot), is_handle: false }),
+                _ => self.watch_foreign(StoredWaker::of_slot(slot), Key::of_slot(slot)),
             }
         }
 
-        /// Takes one entry of `slot` out.
-        pub(crate) fn unwatch(&mut self, slot: &'static Slot) {
+        /// Has `waker` woken too, at the end.
+        pub(crate) fn watch_foreign(&mut self, waker: StoredWaker, key: Key) {
+            self.many().push(Joiner { waker, key: Some(key) });
+        }
+
+        /// Takes one entry of `key` out, and returns its waker, to be dropped.
+        pub(crate) fn unwatch(&mut self, key: Key) -> StoredWaker {
             match self {
-                Self::Watcher(watcher) if core::ptr::eq(*watcher, slot) => *self = Self::None,
+                Self::Watcher(slot) if Key::of_slot(slot) == key => *self = Self::None,
                 Self::Many(list) => {
-                    if let Some(at) = list.iter().position(|it| !it.is_handle && it.waker.is_of(slot)) {
-                        list.remove(at);
+                    if let Some(at) = list.iter().position(|joiner| joiner.key == Some(key)) {
+                        return list.remove(at).waker;
                     }
                 }
                 _ => {}
             }
+            StoredWaker::NONE
         }
 
         fn many(&mut self) -> &mut Vec<Joiner> {
-            let list = match self.take() {
-                Self::None => Box::default(),
-                Self::Handle(waker) => Box::new(alloc::vec![Joiner { waker, is_handle: true }]),
-                Self::Watcher(slot) => {
-                    Box::new(alloc::vec![Joiner { waker: StoredWaker::of_slot(slot), is_handle: false }])
-                }
-                Self::Many(list) => list,
-            };
-            *self = Self::Many(list);
+            if !matches!(self, Self::Many(_)) {
+                let first = match self.take() {
+                    Self::Handle(waker) => Some(Joiner { waker, key: None }),
+                    Self::Watcher(slot) => {
+                        Some(Joiner { waker: StoredWaker::of_slot(slot), key: Some(Key::of_slot(slot)) })
+                    }
+                    Self::None | Self::Many(_) => None,
+                };
+                *self = Self::Many(Box::new(first.into_iter().collect()));
+            }
             match self {
                 Self::Many(list) => list,
-                _ => unreachable!("set just now"),
+                _ => unreachable!("made so just now"),
             }
         }
 
@@ -119,7 +144,6 @@ mod flavour {
 #[cfg(not(feature = "alloc"))]
 mod flavour {
     use super::*;
-    use crate::task::slot::Slot;
 
     /// Who awaits the handle of a task.
     pub(crate) struct Joiners(StoredWaker);
@@ -149,4 +173,4 @@ mod flavour {
     }
 }
 
-pub(crate) use flavour::Joiners;
+pub(crate) use flavour::*;

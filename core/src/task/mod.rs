@@ -13,7 +13,7 @@
 pub(crate) mod awaited;
 pub(crate) mod body;
 mod handle;
-mod joiners;
+pub(crate) mod joiners;
 mod pool;
 pub(crate) mod ready;
 pub(crate) mod slot;
@@ -24,7 +24,11 @@ pub(crate) mod waker;
 pub(crate) mod callback;
 #[cfg(feature = "alloc")]
 pub(crate) mod heap;
+#[cfg(feature = "alloc")]
+mod watch;
 
 pub use handle::{Cancelled, Task};
 pub use pool::{PoolFull, TaskPool};
 pub(crate) use stored::StoredWaker;
+#[cfg(feature = "alloc")]
+pub use watch::{Ended, TaskId, all_tasks, current_task};

@@ -6,7 +6,7 @@
 
 use super::slot::Slot;
 use crate::Unpark;
-use crate::sync::atomic::{AtomicPtr, Ordering};
+use crate::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use crate::sync::{Short, Wakes};
 use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
@@ -25,6 +25,8 @@ pub(crate) struct Ready {
     unparker: Short<Option<Erased>>,
     /// The slot whose step is under way, and in the lowest bits what happened in it. Only the loop's own thread uses it.
     running: AtomicPtr<Slot>,
+    /// How many leases of the loop have ended: who names the loop, or a task of it, sees by it whether it is the same.
+    leases: AtomicU32,
     #[cfg(feature = "alloc")]
     slots: super::heap::Slots,
 }
@@ -37,10 +39,22 @@ impl Ready {
                 vtable: AtomicPtr::new(ptr::null_mut()),
                 unparker: Short::new(None),
                 running: AtomicPtr::new(ptr::null_mut()),
+                leases: AtomicU32::new(0),
                 #[cfg(feature = "alloc")]
                 slots: super::heap::Slots::new(),
             }
         }
+    }
+
+    /// The number of the present lease.
+    pub(crate) fn lease(&self) -> u32 {
+        // Relaxed: who asks is on the thread of some lease; that the same has ended was written on that thread.
+        self.leases.load(Ordering::Relaxed)
+    }
+
+    /// The present lease has ended.
+    pub(crate) fn end_lease(&self) {
+        self.leases.store(self.lease().wrapping_add(1), Ordering::Relaxed);
     }
 
     /// Notes whose step is under way.

@@ -55,9 +55,12 @@ pub(crate) struct Slot {
     cancels: Cell<u8>,
     /// More flags, which only the owner looks at.
     traits: Cell<u8>,
+    /// Tells the task from others that were, or will be, in this slot.
+    #[cfg(feature = "alloc")]
+    id: Cell<u32>,
 }
 
-// SAFETY: `body`, `cancels` and `traits` are touched under `OwnerOnly`; the rest is atomic.
+// SAFETY: `body`, `cancels`, `traits` and `id` are touched under `OwnerOnly`; the rest is atomic.
 unsafe impl Sync for Slot {}
 
 // SAFETY: always the same field; slots are `Immortal`.
@@ -144,8 +147,21 @@ impl Slot {
                 flags: AtomicU8::new(0),
                 cancels: Cell::new(0),
                 traits: Cell::new(0),
+                #[cfg(feature = "alloc")]
+                id: Cell::new(0),
             }
         }
+    }
+
+    /// Which task of its loop is or was in the slot.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn id(&self) -> u32 {
+        self.id.get()
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) fn set_id(&self, id: u32) {
+        self.id.set(id);
     }
 
     /// Makes the task ready. From any thread or interrupt, at any time.
@@ -318,6 +334,12 @@ impl Slot {
         let had = self.flags.load(Ordering::Relaxed) & OUTPUT != 0;
         self.change(0, OUTPUT);
         had
+    }
+
+    /// True when the output is in the body.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn has_output(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & OUTPUT != 0
     }
 
     pub(crate) fn has_handle(&self) -> bool {

@@ -1,13 +1,13 @@
 //! One scenario, from its JSON to its trace.
 
-use std::{cell::Cell, collections::BTreeSet, pin::pin, rc::Rc};
+use std::{cell::Cell, collections::BTreeSet, rc::Rc};
 
-use corio::{Instant, Reactor, RunError, Runner};
+use corio::{Cancelled, Instant, Reactor, RunError, Runner};
 use corio_sim::{Deadlock, SimReactor};
 
 use crate::{
     feature::Feature,
-    handle::{Handle, Main},
+    handle::Handle,
     ops,
     parse::{self, Mistake, Plan, Scenario},
     value::{Value, Vars},
@@ -42,10 +42,20 @@ fn execute(scenario: &Scenario) -> Result<Answer, Mistake> {
 
     let vars = Vars::from([("self".into(), Value::str("main"))]);
     let ctx = Ctx::new(world.clone(), main.clone(), vars);
-    let mut body = pin!(Main::new(main.clone(), ops::root(scenario.main.clone(), ctx)));
-    let ended = match runner.run(body.as_mut()) {
+    let body = async {
+        main.main_begins();
+        let _end = OnDrop(|| main.main_ends());
+        ops::root(scenario.main.clone(), ctx).await
+    };
+    let outcome = match runner.run(body) {
         Err(RunError::Park(deadlock)) => Err(deadlock),
-        Ok(()) | Err(RunError::Cancelled) => {
+        Err(RunError::Cancelled) => Ok(Err(Cancelled)),
+        Ok(outcome) => Ok(Ok(outcome)),
+    };
+    let ended = match outcome {
+        Err(deadlock) => Err(deadlock),
+        Ok(outcome) => {
+            main.main_ended(outcome);
             world.emit(clock.get(), &format!("end {}", main.outcome_text()));
             runner.close()
         }
@@ -64,6 +74,14 @@ fn execute(scenario: &Scenario) -> Result<Answer, Mistake> {
         None => Ok(Answer::Trace(trace)),
         Some(Halt::Missing(feature)) => Ok(Answer::Missing([feature].into())),
         Some(Halt::Mistake(mistake)) => Err(mistake),
+    }
+}
+
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
     }
 }
 

@@ -77,13 +77,7 @@ impl Now {
                 spawn.start(ctx)?;
                 Ok(Value::None)
             }
-            Now::Cancel { handle } => {
-                let handle = ctx.handle(handle)?;
-                if handle.waits_for_a_pending_one() {
-                    return Err(ctx.world.lacks(Feature::CancelAwait));
-                }
-                Ok(Value::Bool(handle.cancel()))
-            }
+            Now::Cancel { handle } => Ok(Value::Bool(ctx.handle(handle)?.cancel())),
             Now::State { handle } => {
                 let name = ctx.text(handle)?;
                 let outcome = ctx.handle(handle)?.outcome_text();
@@ -95,9 +89,11 @@ impl Now {
                 Some(ended) => ended.into_result(),
             },
             Now::Cancelling { handle } => Ok(Value::Int(i64::from(ctx.handle(handle)?.cancelling()))),
-            Now::AllTasks => Ok(Value::List(
-                ctx.world.all_handles().iter().filter(|h| h.ended().is_none()).map(|h| Value::Str(h.label())).collect(),
-            )),
+            Now::AllTasks => {
+                let handles = ctx.world.all_handles();
+                let label = |task| handles.iter().find(|handle| handle.id() == Some(task)).map(|handle| handle.label());
+                Ok(Value::List(corio::all_tasks().into_iter().filter_map(label).map(Value::Str).collect()))
+            }
         }
     }
 }
@@ -105,14 +101,14 @@ impl Now {
 impl Wait {
     pub(crate) async fn run(&self, ctx: &Ctx) -> Outcome<Value> {
         match self {
-            Wait::Await { handle } => join(ctx, &ctx.handle(handle)?).await,
+            Wait::Await { handle } => join(&*ctx.handle(handle)?).await,
         }
     }
 }
 
 /// Waits for the end of a task, for its value or its error.
-pub(crate) async fn join(ctx: &Ctx, handle: &Rc<Handle>) -> Outcome<Value> {
-    ctx.me.join(handle, || drop(ctx.world.lacks(Feature::CancelAwait))).await.into_result()
+pub(crate) async fn join(handle: &Handle) -> Outcome<Value> {
+    handle.join().await.into_result()
 }
 
 impl Spawn {

@@ -83,7 +83,7 @@ impl Wait {
             }
             Wait::LimitHandle { ms, handle } => {
                 let handle = ctx.handle(handle)?;
-                limit(ctx, positive(ctx, ms)?, async { tasks::join(ctx, &handle).await.map(Flow::Value) }).await
+                limit(ctx, positive(ctx, ms)?, async { tasks::join(&handle).await.map(Flow::Value) }).await
             }
         }
     }
