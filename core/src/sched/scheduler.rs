@@ -353,7 +353,14 @@ impl Loop {
                 Header::step(NonNull::new_unchecked(slot.header()), slot, self);
             },
             // SAFETY: as above.
-            Step::Special => unsafe { Header::special(NonNull::new_unchecked(slot.header()), slot, self) },
+            Step::Special => unsafe {
+                let header = NonNull::new_unchecked(slot.header());
+                if slot.begin_plainly() {
+                    Header::step(header, slot, self);
+                } else {
+                    Header::special(header, slot, self);
+                }
+            },
             // SAFETY: by the caller's word; it is armed, so its callback is there.
             #[cfg(feature = "alloc")]
             Step::Call => unsafe { Callback::run(NonNull::new_unchecked(slot.body().cast())) },
@@ -378,6 +385,7 @@ impl Loop {
     ///
     /// # Safety
     /// `OwnerOnly`; it is alive.
+    #[inline]
     pub(crate) unsafe fn special(&'static self, header: NonNull<Header>, slot: &'static Slot) {
         // SAFETY: (of all) by the caller's word.
         unsafe {
@@ -439,15 +447,16 @@ impl Loop {
             let header = NonNull::new_unchecked(slot.header());
             (header, header.as_ref().take_join())
         };
-        let join = WakeLast(join);
         if slot.has_handle() {
             // From here on the body is the handle's: a wake may lead to its end.
             slot.set_settled();
+            join.wake();
         } else {
+            let join = WakeLast(join);
             // SAFETY: ended, and without a handle: nobody else comes near the body.
             unsafe { Header::free(header, slot) };
+            drop(join);
         }
-        drop(join);
     }
 
     /// The tasks that are alive, in order of creation.

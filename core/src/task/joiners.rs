@@ -1,3 +1,4 @@
+#![allow(unsafe_code)] // packs a waker, a slot or a list into one word
 //! Those who wait for the end of a task, in order: who awaits its handle, and who watches it.
 //!
 //! Nearly always there is one. With an allocator there may be more, in a list; without one there is one, who awaits the
@@ -11,16 +12,20 @@ mod flavour {
     use super::*;
     use alloc::boxed::Box;
     use alloc::vec::Vec;
+    use core::mem::ManuallyDrop;
 
-    /// Those who wait for the end of a task.
-    pub(crate) enum Joiners {
-        None,
-        /// Who awaits the handle.
-        Handle(StoredWaker),
-        /// A task or a callback that watches the task.
-        Watcher(&'static Slot),
-        Many(Box<Vec<Joiner>>),
-    }
+    /// Those who wait for the end of a task. One word.
+    ///
+    /// Invariant `Tagged`: the two lowest bits say what the rest is: a stored waker's own word for who awaits the handle
+    /// (or none: 0); with `WATCHER`, the address of the slot of the only one, who watches; with `MANY`, that of a box that
+    /// this owns.
+    pub(crate) struct Joiners(usize);
+
+    const WATCHER: usize = 2;
+    const MANY: usize = 3;
+    const TAG: usize = 3;
+
+    const _: () = assert!(align_of::<Slot>() > TAG && align_of::<Vec<Joiner>>() > TAG);
 
     /// One of many.
     pub(crate) struct Joiner {
@@ -44,98 +49,150 @@ mod flavour {
     }
 
     impl Joiners {
-        pub(crate) const NONE: Self = Self::None;
+        pub(crate) const NONE: Self = Self(0);
 
         /// Has `waker` woken for whoever awaits the handle, where the one before it stood, or at the end. That one is
         /// returned, to be dropped.
+        #[inline]
         pub(crate) fn set_handle(&mut self, waker: StoredWaker) -> StoredWaker {
-            match self {
-                Self::None => *self = Self::Handle(waker),
-                Self::Handle(old) => return core::mem::replace(old, waker),
-                Self::Watcher(_) => self.many().push(Joiner { waker, key: None }),
-                Self::Many(list) => match list.iter_mut().find(|joiner| joiner.key.is_none()) {
-                    Some(joiner) => return core::mem::replace(&mut joiner.waker, waker),
-                    None => list.push(Joiner { waker, key: None }),
-                },
+            if self.0 & WATCHER != 0 {
+                return self.set_handle_among(waker);
             }
-            StoredWaker::NONE
+            // SAFETY: `Tagged`; the word is replaced.
+            unsafe { StoredWaker::from_word(core::mem::replace(&mut self.0, waker.into_word())) }
+        }
+
+        #[cold]
+        fn set_handle_among(&mut self, waker: StoredWaker) -> StoredWaker {
+            let list = self.many();
+            match list.iter_mut().find(|joiner| joiner.key.is_none()) {
+                Some(joiner) => core::mem::replace(&mut joiner.waker, waker),
+                None => {
+                    list.push(Joiner { waker, key: None });
+                    StoredWaker::NONE
+                }
+            }
         }
 
         /// The slot of whoever awaits the handle, if it is one of ours.
-        pub(crate) fn handle(&self) -> Option<&'static Slot> {
-            match self {
-                Self::None | Self::Watcher(_) => None,
-                Self::Handle(waker) => waker.slot(),
-                Self::Many(list) => {
-                    list.iter().find(|joiner| joiner.key.is_none()).and_then(|joiner| joiner.waker.slot())
+        pub(crate) fn handle(&mut self) -> Option<&'static Slot> {
+            match self.0 & TAG {
+                WATCHER => None,
+                MANY => self.many().iter().find(|joiner| joiner.key.is_none()).and_then(|joiner| joiner.waker.slot()),
+                _ => {
+                    // SAFETY: `Tagged`; it is put back untouched.
+                    let waker = ManuallyDrop::new(unsafe { StoredWaker::from_word(self.0) });
+                    waker.slot()
                 }
             }
         }
 
         /// Has the one in `slot` woken too, at the end.
+        #[inline]
         pub(crate) fn watch(&mut self, slot: &'static Slot) {
-            match self {
-                Self::None => *self = Self::Watcher(slot),
-                _ => self.watch_foreign(StoredWaker::of_slot(slot), Key::of_slot(slot)),
+            if self.0 == 0 {
+                self.0 = StoredWaker::of_slot(slot).into_word() | WATCHER;
+            } else {
+                self.watch_foreign(StoredWaker::of_slot(slot), Key::of_slot(slot));
             }
         }
 
         /// Has `waker` woken too, at the end.
+        #[cold]
         pub(crate) fn watch_foreign(&mut self, waker: StoredWaker, key: Key) {
             self.many().push(Joiner { waker, key: Some(key) });
         }
 
         /// Takes one entry of `key` out, and returns its waker, to be dropped.
+        #[inline]
         pub(crate) fn unwatch(&mut self, key: Key) -> StoredWaker {
-            match self {
-                Self::Watcher(slot) if Key::of_slot(slot) == key => *self = Self::None,
-                Self::Many(list) => {
-                    if let Some(at) = list.iter().position(|joiner| joiner.key == Some(key)) {
-                        return list.remove(at).waker;
-                    }
-                }
-                _ => {}
+            if self.0 == key.0 | WATCHER {
+                self.0 = 0;
+            } else if self.0 & TAG == MANY {
+                return self.unwatch_among(key);
             }
             StoredWaker::NONE
         }
 
+        #[cold]
+        fn unwatch_among(&mut self, key: Key) -> StoredWaker {
+            let list = self.many();
+            match list.iter().position(|joiner| joiner.key == Some(key)) {
+                Some(at) => list.remove(at).waker,
+                None => StoredWaker::NONE,
+            }
+        }
+
+        /// All of them as a list, which they are from here on.
+        #[cold]
         fn many(&mut self) -> &mut Vec<Joiner> {
-            if !matches!(self, Self::Many(_)) {
-                let first = match self.take() {
-                    Self::Handle(waker) => Some(Joiner { waker, key: None }),
-                    Self::Watcher(slot) => {
-                        Some(Joiner { waker: StoredWaker::of_slot(slot), key: Some(Key::of_slot(slot)) })
+            if self.0 & TAG != MANY {
+                let mut list = Box::<Vec<Joiner>>::default();
+                match core::mem::replace(&mut self.0, 0) {
+                    0 => {}
+                    // SAFETY: `Tagged`; the word was taken.
+                    word if word & WATCHER == 0 => list.push(Joiner { waker: unsafe { StoredWaker::from_word(word) }, key: None }),
+                    word => {
+                        // SAFETY: as above: without the tag it is the word of the slot's waker.
+                        let waker = unsafe { StoredWaker::from_word(word & !TAG) };
+                        list.push(Joiner { waker, key: Some(Key(word & !TAG)) });
                     }
-                    Self::None | Self::Many(_) => None,
-                };
-                *self = Self::Many(Box::new(first.into_iter().collect()));
+                }
+                self.0 = Box::into_raw(list).expose_provenance() | MANY;
             }
-            match self {
-                Self::Many(list) => list,
-                _ => unreachable!("made so just now"),
-            }
+            // SAFETY: `Tagged`; the reference is for as long as this is borrowed.
+            unsafe { &mut *core::ptr::with_exposed_provenance_mut::<Vec<Joiner>>(self.0 & !TAG) }
         }
 
         #[inline]
         pub(crate) fn take(&mut self) -> Self {
-            core::mem::replace(self, Self::None)
+            core::mem::replace(self, Self::NONE)
         }
 
         /// Wakes all, in order.
         #[inline]
         pub(crate) fn wake(self) {
-            match self {
-                Self::None => {}
-                Self::Handle(waker) => waker.wake(),
-                Self::Watcher(slot) => slot.wake(),
-                Self::Many(list) => Self::wake_many(*list),
+            if self.0 & TAG == MANY {
+                return self.wake_many();
             }
+            let this = ManuallyDrop::new(self);
+            // SAFETY: `Tagged`: a waker's word, or that of a slot with the tag. This does not drop it.
+            let word = if this.0 & TAG == WATCHER { this.0 & !TAG } else { this.0 };
+            unsafe { StoredWaker::from_word(word) }.wake();
         }
 
         #[cold]
-        fn wake_many(list: Vec<Joiner>) {
-            for joiner in list {
-                joiner.waker.wake();
+        fn wake_many(self) {
+            if let Some(list) = ManuallyDrop::new(self).list() {
+                for joiner in *list {
+                    joiner.waker.wake();
+                }
+            }
+        }
+
+        /// The list, which is the caller's from here on, if there is one.
+        fn list(&self) -> Option<Box<Vec<Joiner>>> {
+            // SAFETY: `Tagged`; those who call this do not use `self` again.
+            (self.0 & TAG == MANY)
+                .then(|| unsafe { Box::from_raw(core::ptr::with_exposed_provenance_mut(self.0 & !TAG)) })
+        }
+
+        #[cold]
+        fn drop_owned(&mut self) {
+            match self.list() {
+                Some(list) => drop(list),
+                // SAFETY: `Tagged`; it is not used again.
+                None => drop(unsafe { StoredWaker::from_word(self.0) }),
+            }
+        }
+    }
+
+    impl Drop for Joiners {
+        #[inline]
+        fn drop(&mut self) {
+            // A slot, as whose waker it may be, owns nothing.
+            if self.0 & 1 != 0 {
+                self.drop_owned();
             }
         }
     }
@@ -157,7 +214,7 @@ mod flavour {
         }
 
         /// The slot of whoever awaits the handle, if it is one of ours.
-        pub(crate) fn handle(&self) -> Option<&'static Slot> {
+        pub(crate) fn handle(&mut self) -> Option<&'static Slot> {
             self.0.slot()
         }
 

@@ -465,6 +465,16 @@ impl Slot {
         }
     }
 
+    /// As `begin`, for a task that waited for another and has never been cancelled. False: it is not so, and nothing was done.
+    #[inline]
+    pub(crate) fn begin_plainly(&self) -> bool {
+        let plain = self.flags.load(Ordering::Relaxed) & (CANCEL | SCOPED) == 0 && self.cancels.get() == 0;
+        if plain {
+            self.change(0, WAITS);
+        }
+        plain
+    }
+
     /// The beginning of a step that is not a plain poll: takes the request to cancel, what the task waited for, and that
     /// it stands in a scope.
     ///
