@@ -16,7 +16,8 @@
 //!
 //! # From an interrupt to a task
 //! [`Irq`] is the short way: the handler calls [`raise`](Irq::raise), a task awaits [`wait`](Irq::wait). Everything in
-//! `corio` that is `Sync` may be used from handlers too: `Queue::try_put`, `Event::set`, `WaitCell::wake`.
+//! `corio` that is `Sync` may be used from handlers too: `Queue::try_put`, `Event::set`, `WaitCell::wake`. A handler has no
+//! loop to ask for the time; it reads the reactor's [`SysTickClock`].
 //!
 //! # Features
 //! - `systick` (default): [`SysTickReactor`]. A program with a reactor of its own, and its own use for SysTick, does
@@ -34,4 +35,4 @@ mod reactor;
 
 pub use irq::{Irq, IrqWait};
 #[cfg(feature = "systick")]
-pub use reactor::{SysTickReactor, SysTickUnparker};
+pub use reactor::{SysTickClock, SysTickReactor, SysTickUnparker};

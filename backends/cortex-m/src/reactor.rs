@@ -75,19 +75,36 @@ impl<const HZ: u32, const TICK_HZ: u32> SysTickReactor<HZ, TICK_HZ> {
         }
         Self { _syst: Owned(syst) }
     }
+
+    /// The clock alone, for interrupt handlers, which have no loop to ask: it counts from the same start.
+    pub fn clock(&self) -> SysTickClock<HZ, TICK_HZ> {
+        SysTickClock(())
+    }
+}
+
+/// The clock of a [`SysTickReactor`], to be read from anywhere: tasks and handlers, interrupts masked or not. It takes no room.
+#[derive(Clone, Copy, Debug)]
+pub struct SysTickClock<const HZ: u32, const TICK_HZ: u32 = 1_000>(());
+
+impl<const HZ: u32, const TICK_HZ: u32> SysTickClock<HZ, TICK_HZ> {
+    /// The time since the reactor was made.
+    pub fn now(&self) -> Instant {
+        let clock = SysTickReactor::<HZ, TICK_HZ>::CLOCK;
+        interrupt::free(|cs| {
+            let counter = settled(SYST::get_current, || count(cs));
+            let elapsed = clock.cycles - counter;
+            Instant::from_nanos(clock.nanos(TICKS.borrow(cs).get(), elapsed))
+        })
+    }
 }
 
 impl<const HZ: u32, const TICK_HZ: u32> Reactor for SysTickReactor<HZ, TICK_HZ> {
     type Error = Infallible;
     type Unparker = SysTickUnparker;
 
-    /// The time since the reactor was made. From tasks and handlers alike, interrupts masked or not.
+    /// The time since the reactor was made.
     fn now(&self) -> Instant {
-        interrupt::free(|cs| {
-            let counter = settled(SYST::get_current, || count(cs));
-            let elapsed = Self::CLOCK.cycles - counter;
-            Instant::from_nanos(Self::CLOCK.nanos(TICKS.borrow(cs).get(), elapsed))
-        })
+        self.clock().now()
     }
 
     /// Sleeps until an interrupt, an unpark, or the tick at or after `until`; every interrupt ends it.
