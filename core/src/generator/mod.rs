@@ -48,7 +48,7 @@
 //!   [`timeout`](crate::timeout()) around `next()` want it.
 //!
 //! # Comprehensions
-//! A generator is a [`Stream`](futures_core::Stream), so the adapters of `futures-util` and others fit. Those that the
+//! A generator is a [`Stream`], that of `futures-core`, so the adapters of `futures-util` and others fit. Those that the
 //! clauses of a comprehension need are in [`Comprehension`], and work without an allocator:
 //!
 //! | Python | corio |
@@ -65,4 +65,6 @@ mod steps;
 
 pub use comprehension::{Comprehension, Filter, Iter, Map, Next, collect, iter, try_collect};
 pub use emit::{Emit, Emitter};
+#[doc(no_inline)]
+pub use futures_core::stream::Stream;
 pub use steps::{Body, Generator, generator, try_generator};
