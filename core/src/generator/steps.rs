@@ -44,6 +44,22 @@ use futures_core::stream::{FusedStream, Stream};
 /// assert_eq!(powers.next().await, None);
 /// # });
 /// ```
+///
+/// An `async fn` with an emitter for its only parameter is a body too:
+///
+/// ```
+/// use corio::{Emitter, collect, generator};
+///
+/// async fn countdown(mut y: Emitter<'_, u32>) {
+///     for n in (1..=3).rev() {
+///         y.emit(n).await;
+///     }
+/// }
+///
+/// # corio_sim::run(async {
+/// assert_eq!(collect::<Vec<_>, _>(generator(countdown)).await, [3, 2, 1]);
+/// # });
+/// ```
 pub fn generator<T, F>(body: F) -> Generator<impl Body<Item = T>>
 where
     F: for<'g> AsyncFnOnce(Emitter<'g, T>),

@@ -8,7 +8,6 @@ use corio::{
     Comprehension, DynLifoQueue, DynPriorityQueue, DynQueue, Mutex, Spawn, TaskPool, TryPutError, generator, spawn,
     spawn_with, yield_now,
 };
-use futures_util::Stream;
 
 use super::{Hosted, Trace, runner};
 use crate::World;
@@ -175,7 +174,7 @@ pub(crate) fn a_pool_serves_loops_in_many_threads<W: Hosted>(_: &mut W) {
 }
 
 pub(crate) fn a_generator_on_the_heap_is_shared_by_tasks_that_take_turns<W: World>(world: &mut W) {
-    type Numbers = Pin<Box<dyn Stream<Item = u32>>>;
+    type Numbers = Pin<Box<dyn corio::generator::Stream<Item = u32>>>;
     world.run(async {
         let numbers: Numbers = Box::pin(generator(async |mut y| {
             for n in 0..10 {
