@@ -268,7 +268,11 @@ impl<B: Body> Generator<B> {
             let future = body.start(NonNull::from(slot));
             stage.set(Stage::Running { future });
         }
-        let StageProjection::Running { future } = stage.project() else { return Poll::Ready(None) };
+        let StageProjection::Running { future } = stage.project() else {
+            // It may have ended in a panic, half way through `end`.
+            slot.end();
+            return Poll::Ready(None);
+        };
         slot.go_on(cx.waker());
         match future.poll(cx) {
             Poll::Ready(output) => {
