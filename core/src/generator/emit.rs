@@ -5,8 +5,9 @@
 //! - `Beside`: an emitter exists only within the body of a generator, and the slot it points to is pinned beside that
 //!   body and dropped after it. The brand `'g` sees to the first: a body must do for every `'g`, so it can neither keep
 //!   an emitter where it outlives the body nor exchange it with another's. `Generator` sees to the second.
-//! - `OneThread`: a slot and its emitters are used on one thread, for none of them is `Send` or `Sync`. All of a slot is
-//!   in cells, and user code (a waker, the drop of an item) runs only when nothing of it is borrowed.
+//! - `OneThread`: a slot and its emitter are used on one thread: a body that has an emitter is not `Send`, so what has
+//!   begun does not leave it. All of a slot is in cells, and user code (a waker, the drop of an item) runs only when
+//!   nothing of it is borrowed.
 //! - `Full`: the state is `Full` exactly while there is an item.
 //!
 //! Whoever has done its part waits for the other. Nearly always both are the same task, polled with the same waker, and
