@@ -8,11 +8,12 @@ use std::marker::{PhantomData, PhantomPinned};
 use std::rc::Rc;
 use std::sync::MutexGuard as StdMutexGuard;
 
+use corio::generator::{Emit, Filter, Iter, Map, Next};
 use corio::wait::WaitCell;
 use corio::{
-    Cancelled, DynLifoQueue, DynPriorityQueue, DynQueue, Event, Instant, LifoQueue, Mutex, MutexGuard, OneShot, Permit,
-    PoolFull, PriorityQueue, Queue, RawLock, RunError, Runner, Semaphore, Sleep, Spawn, Task, TaskPool, TimedOut,
-    Timeout, Turn, YieldNow,
+    Cancelled, DynLifoQueue, DynPriorityQueue, DynQueue, Emitter, Event, Instant, LifoQueue, Mutex, MutexGuard,
+    OneShot, Permit, PoolFull, PriorityQueue, Queue, RawLock, RunError, Runner, Semaphore, Sleep, Spawn, Task,
+    TaskPool, TimedOut, Timeout, Turn, YieldNow, generator,
 };
 use corio_mio::{MioReactor, Unparker};
 use corio_sim::{Deadlock, SimReactor, SimUnparker};
@@ -48,6 +49,8 @@ type Once = Cell<u8>;
 type Job = Box<dyn FnOnce() + Send>;
 /// `Sync`, and not `Send`.
 type Stays = StdMutexGuard<'static, u8>;
+/// A stream that knows no loop.
+type Items<T> = Iter<std::vec::IntoIter<T>>;
 
 is! {
     Sync: Mutex<u8>, Mutex<Once>, Mutex<Job>, RawLock, Event, Semaphore, WaitCell;
@@ -62,9 +65,11 @@ is! {
     Send: corio::queues::Put<'static, Once, corio::queues::Fifo<Once, 4>>;
     Send: corio::queues::Join<'static, Once, corio::queues::Fifo<Once, 4>>;
     Send: YieldNow, Instant, Turn, Spawn, Cancelled, TimedOut, PoolFull<u8>, RunError<Deadlock>;
+    Send: Map<Items<Once>, fn(Once) -> u8>, Filter<Items<Once>, fn(&Once) -> bool>, Next<'static, Items<Once>>;
     Send: SimUnparker, Unparker;
     Sync: SimUnparker, Unparker;
     Unpin: Task<PhantomPinned>, YieldNow, MutexGuard<'static, PhantomPinned>, Permit<'static>;
+    Unpin: Emit<'static, PhantomPinned>, Iter<PhantomPinned>, Next<'static, Items<u8>>;
 }
 
 is_not! {
@@ -76,8 +81,10 @@ is_not! {
     Sync: MutexGuard<'static, Once>, MutexGuard<'static, Rc<u8>>;
     Send: corio::queues::Get<'static, Rc<u8>, corio::queues::Fifo<Rc<u8>, 4>>;
     Send: corio::queues::Put<'static, Rc<u8>, corio::queues::Fifo<Rc<u8>, 4>>;
-    Unpin: Sleep, Timeout<YieldNow>, Timeout<PhantomData<Sleep>>;
-    Clone: Task<u8>, MutexGuard<'static, u8>, Permit<'static>, Sleep;
+    Send: Emitter<'static, u8>, Emit<'static, u8>;
+    Sync: Emitter<'static, u8>, Emit<'static, u8>;
+    Unpin: Sleep, Timeout<YieldNow>, Timeout<PhantomData<Sleep>>, Map<Sleep, u8>;
+    Clone: Task<u8>, MutexGuard<'static, u8>, Permit<'static>, Sleep, Emitter<'static, u8>;
 }
 
 /// The futures of the primitives, which have no names to speak of.
@@ -111,4 +118,6 @@ fn handles_are_small() {
     assert_eq!(size_of::<MutexGuard<'_, u8>>(), word);
     assert_eq!(size_of::<Instant>(), 8);
     assert!(size_of::<Sleep>() <= 10 * word);
+    // Beside its body: an item, a waker, and who waits.
+    assert!(size_of_val(&generator(async |mut y| y.emit(0_usize).await)) <= 14 * word);
 }

@@ -72,7 +72,7 @@
 //! | 1 | `task` (slot, waker, ready, body) | what a wake reaches |
 //! | 2 | `wait`, `timers` | lines of waiters, [`wait::WaitCell`]; deadlines |
 //! | 3 | `sched` | the loop, its turns, spawning, the ambient loop |
-//! | 4 | [`locks`], [`queues`], `sleep`, `timeout` | what programs are written with |
+//! | 4 | [`locks`], [`queues`], [`mod@generator`], `sleep`, `timeout` | what programs are written with |
 //! | 5 | `runner` | a reactor and a loop, from start to end |
 //!
 //! # Features
@@ -92,6 +92,7 @@ extern crate alloc;
 #[cfg(any(feature = "std", loom))]
 extern crate std;
 
+pub mod generator;
 pub mod locks;
 #[cfg(all(test, loom))]
 mod models;
@@ -109,6 +110,7 @@ mod timers;
 pub mod wait;
 
 pub use core::time::Duration;
+pub use generator::{Comprehension, Emitter, Generator, collect, generator, try_generator};
 pub use locks::{Event, Mutex, MutexGuard, NotLocked, Permit, RawLock, Semaphore};
 #[cfg(feature = "alloc")]
 pub use queues::{DynLifoQueue, DynPriorityQueue, DynQueue};

@@ -11,6 +11,7 @@ OPTIONS: await    main and tasks await each other
          self     tasks cancel themselves
          timeout  time limits around bodies
          zero     time limits of 0 too
+         gen      tasks iterate over asynchronous generators
 """
 import json
 import os
@@ -25,6 +26,7 @@ class Generator:
         self.labels = 0
         self.tasks = []             # those that main has spawned so far
         self.me = None              # the task that is being written, none for main
+        self.gens = {}
 
     def label(self):
         self.labels += 1
@@ -86,12 +88,30 @@ class Generator:
                 for _ in range(length or self.r.randrange(1, 4))]
 
     def nested(self, depth):
+        if "gen" in self.options and self.me is not None and self.r.random() < .4:
+            return self.loop(depth - 1)
         r, body, kind = self.r, self.body(depth - 1), self.r.random()
         if kind < .4:
             return self.settled("with", o=r.choice("mmt"), body=body)
         if kind < .7 and "timeout" in self.options:
             return self.settled("timeout", ms=r.choice([10, 10, 20, 30] + [0] * ("zero" in self.options)), body=body)
         return self.guard(body)
+
+    def loop(self, depth):
+        r, name, ops = self.r, "g" + self.label(), []
+        for item in range(r.randrange(4)):
+            if r.random() < .7:
+                ops += self.body(depth)
+            ops.append(self.op("emit", v=item))
+        if r.random() < .5:
+            ops += self.body(depth)
+        if r.random() < .2:
+            ops.append(self.op("raise", e="E"))
+        self.gens[name] = {"guard": "left " + name, "ops": ops}
+        body = [self.op("log", text=name + " {v}")] + self.body(depth)
+        if r.random() < .3:
+            body.append(self.op("if", a="$v", b=1, then=[self.op("break")]))
+        return self.settled("agen_for", gen=name, var="v", body=body)
 
     def scenario(self, name):
         r, tasks, main = self.r, {}, []
@@ -112,7 +132,8 @@ class Generator:
             "q": {"kind": "queue", "maxsize": r.randrange(3)},
             "p": {"kind": r.choice(queues), "maxsize": r.randrange(3)},
         }
-        return {"name": name, "doc": "Random.", "objects": objects, "tasks": tasks, "main": main}
+        return {"name": name, "doc": "Random.", "objects": objects, "tasks": tasks, "gens": self.gens,
+                "main": main}
 
 
 def main(argv):

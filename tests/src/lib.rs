@@ -94,3 +94,70 @@
 //! let _ = runner.run(main);
 //! # }
 //! ```
+//!
+//! The emitter of a generator belongs to its body, which cannot keep it elsewhere, give it to a spawned task, or exchange it with
+//! another's; it emits one item at a time, and to one consumer:
+//!
+//! ```
+//! # async fn consumer() {
+//! let mut numbers = core::pin::pin!(corio::generator(async |mut y| {
+//!     y.emit(1).await;
+//!     y.emit(2).await;
+//! }));
+//! numbers.next().await;
+//! # }
+//! ```
+//! ```compile_fail
+//! let mut kept: Option<corio::Emitter<'_, u8>> = None;
+//! let numbers = corio::generator(async |y| kept = Some(y));
+//! # drop(numbers);
+//! ```
+//! ```compile_fail,E0521
+//! let numbers = corio::generator(async |mut y| {
+//!     corio::spawn(async move { y.emit(1).await }).detach();
+//! });
+//! # drop(numbers);
+//! ```
+//! ```compile_fail
+//! let numbers = corio::generator(async |mut outer| {
+//!     let inner = corio::generator(async |mut y| {
+//!         core::mem::swap(&mut outer, &mut y);
+//!         y.emit(1).await;
+//!     });
+//!     drop(inner);
+//!     outer.emit(2).await;
+//! });
+//! # drop(numbers);
+//! ```
+//! ```compile_fail,E0499
+//! # async fn consumer() {
+//! let numbers = corio::generator(async |mut y| {
+//!     let (one, two) = (y.emit(1), y.emit(2));
+//!     one.await;
+//!     two.await;
+//! });
+//! # drop(numbers); }
+//! ```
+//! ```compile_fail,E0499
+//! # async fn consumer() {
+//! let mut numbers = core::pin::pin!(corio::generator(async |mut y| y.emit(1).await));
+//! let (one, two) = (numbers.next(), numbers.next());
+//! one.await;
+//! two.await;
+//! # }
+//! ```
+//!
+//! A generator stays on its thread, and does not move once it has begun:
+//!
+//! ```
+//! fn takes<S: corio::Comprehension>(_: S) {}
+//! takes(corio::generator(async |mut y| y.emit(1).await));
+//! ```
+//! ```compile_fail,E0277
+//! fn takes<S: corio::Comprehension + Send>(_: S) {}
+//! takes(corio::generator(async |mut y| y.emit(1).await));
+//! ```
+//! ```compile_fail,E0277
+//! fn takes<S: corio::Comprehension + Unpin>(_: S) {}
+//! takes(corio::generator(async |mut y| y.emit(1).await));
+//! ```

@@ -29,8 +29,6 @@ pub enum Feature {
     Future,
     /// `gather`.
     Gather,
-    /// `agen_…`.
-    Generator,
     /// `group`, and `spawn` into one.
     Group,
     /// `reschedule`, `tm_state`: a timeout that its body can reach.
@@ -55,7 +53,6 @@ impl Feature {
             "on_done" | "off_done" => Feature::DoneCallback,
             "f_set" | "f_err" => Feature::Future,
             "gather" => Feature::Gather,
-            "agen_for" | "agen_open" | "agen_next" | "agen_close" | "emit" => Feature::Generator,
             "group" => Feature::Group,
             "reschedule" | "tm_state" => Feature::Reschedule,
             "shield" => Feature::Shield,
@@ -89,7 +86,6 @@ impl Display for Feature {
             Feature::Eager => "eager",
             Feature::Future => "future",
             Feature::Gather => "gather",
-            Feature::Generator => "generator",
             Feature::Group => "group",
             Feature::Reschedule => "reschedule",
             Feature::Shield => "shield",

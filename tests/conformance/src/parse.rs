@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::{
     feature::Feature,
-    ops::{self, Body, Op},
+    ops::{self, Body, Op, Step, Template},
     value::{Comparison, Expr, Text, Value},
 };
 
@@ -40,6 +40,7 @@ pub(crate) type Parsed<T> = Result<T, Mistake>;
 pub(crate) struct Scenario {
     pub(crate) objects: HashMap<Rc<str>, ObjectSpec>,
     pub(crate) tasks: HashMap<Rc<str>, Body>,
+    pub(crate) generators: HashMap<Rc<str>, Rc<Template>>,
     pub(crate) main: Body,
 }
 
@@ -102,9 +103,12 @@ pub(crate) fn scenario(json: &str) -> Parsed<Plan> {
     for (name, template) in top.table("tasks")? {
         tasks.insert(name.as_str().into(), body(template, &findings)?);
     }
-    for (_, generator) in top.table("gens")? {
-        top.lacks(Feature::Generator);
-        Fields::new("generator", generator, &findings)?.body("ops")?;
+    let mut generators = HashMap::new();
+    for (name, spec) in top.table("gens")? {
+        let spec = Fields::new(name, spec, &findings)?;
+        let mut steps = Vec::new();
+        unroll(spec.list("ops")?, &findings, &mut steps)?;
+        generators.insert(name.as_str().into(), Rc::new(Template { guard: spec.opt_text("guard")?, steps }));
     }
     let mut objects = HashMap::new();
     for (name, spec) in top.table("objects")? {
@@ -114,7 +118,11 @@ pub(crate) fn scenario(json: &str) -> Parsed<Plan> {
     }
 
     let missing = findings.missing.into_inner();
-    Ok(if missing.is_empty() { Plan::Run(Scenario { objects, tasks, main }) } else { Plan::Missing(missing) })
+    Ok(if missing.is_empty() {
+        Plan::Run(Scenario { objects, tasks, generators, main })
+    } else {
+        Plan::Missing(missing)
+    })
 }
 
 fn object(name: &str, spec: &Fields) -> Parsed<Option<ObjectSpec>> {
@@ -146,6 +154,32 @@ fn object(name: &str, spec: &Fields) -> Parsed<Option<ObjectSpec>> {
 fn body(json: &Json, findings: &Findings) -> Parsed<Body> {
     let ops = json.as_array().ok_or_else(|| Mistake("a body is a list of ops".to_owned()))?;
     ops.iter().filter_map(|json| op(json, findings).transpose()).collect()
+}
+
+/// The steps of a generator: an `emit` stands at the top level, or in repetitions of a number that is written there.
+fn unroll(ops: &[Json], findings: &Findings, steps: &mut Vec<Step>) -> Parsed<()> {
+    for json in ops {
+        let fields = Fields::new("op", json, findings)?;
+        match fields.string("op")? {
+            "emit" => steps.push(Step::Emit { value: fields.expr("v")? }),
+            "return" => steps.push(Step::Return),
+            "repeat" if emits(json) => {
+                let times = fields.opt_int("n")?.map_or_else(|| fields.mistake("n"), Ok)?;
+                for value in 0..times {
+                    if let Some(var) = fields.opt_name("var")? {
+                        steps.push(Step::Set { var, value });
+                    }
+                    unroll(fields.list("body")?, findings, steps)?;
+                }
+            }
+            _ => steps.extend(op(json, findings)?.map(Step::Op)),
+        }
+    }
+    Ok(())
+}
+
+fn emits(json: &Json) -> bool {
+    json["op"] == "emit" || json["body"].as_array().is_some_and(|ops| ops.iter().any(emits))
 }
 
 /// `None` when the op is missing, which has been noted then.
@@ -283,6 +317,13 @@ impl<'a> Fields<'a> {
                 many.iter().map(|name| name.as_str().map(Rc::from).map_or_else(|| self.mistake(key), Ok)).collect()
             }
             Some(_) => self.mistake(key),
+        }
+    }
+
+    fn list(&self, key: &str) -> Parsed<&'a [Json]> {
+        match self.map.get(key) {
+            Some(Json::Array(list)) => Ok(list),
+            _ => self.mistake(key),
         }
     }
 

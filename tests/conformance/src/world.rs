@@ -12,7 +12,7 @@ use crate::{
     feature::Feature,
     handle::Handle,
     objects::Object,
-    ops::{Body, Outcome, Raised},
+    ops::{Body, Opened, Outcome, Raised, Template},
     parse::{Mistake, Scenario},
     value::{Expr, NoVariable, Text, Value, Vars},
 };
@@ -26,10 +26,12 @@ pub(crate) enum Halt {
 
 pub(crate) struct World {
     tasks: HashMap<Rc<str>, Body>,
+    generators: HashMap<Rc<str>, Rc<Template>>,
     objects: HashMap<Rc<str>, Object>,
     main: Rc<Handle>,
     handles: RefCell<BTreeMap<Rc<str>, Rc<Handle>>>,
     created: RefCell<Vec<Rc<Handle>>>,
+    opened: RefCell<HashMap<String, Rc<RefCell<Opened>>>>,
     /// `None` once it has been taken.
     trace: RefCell<Option<Vec<String>>>,
     halt: RefCell<Option<Halt>>,
@@ -39,10 +41,12 @@ impl World {
     pub(crate) fn new(scenario: &Scenario, main: Rc<Handle>) -> Rc<Self> {
         Rc::new(World {
             tasks: scenario.tasks.clone(),
+            generators: scenario.generators.clone(),
             objects: scenario.objects.iter().map(|(name, spec)| (name.clone(), Object::new(spec))).collect(),
             handles: BTreeMap::from([(main.label(), main.clone())]).into(),
             main,
             created: RefCell::default(),
+            opened: RefCell::default(),
             trace: RefCell::new(Some(Vec::new())),
             halt: RefCell::default(),
         })
@@ -84,6 +88,20 @@ impl World {
 
     pub(crate) fn template(&self, name: &Rc<str>) -> Outcome<Body> {
         self.tasks.get(name).cloned().ok_or_else(|| self.mistake(format!("no task {name}")))
+    }
+
+    pub(crate) fn generator(&self, name: &Rc<str>) -> Outcome<Rc<Template>> {
+        self.generators.get(name).cloned().ok_or_else(|| self.mistake(format!("no generator {name}")))
+    }
+
+    /// Keeps a generator that was opened by hand, in place of one of the same name.
+    pub(crate) fn keep_generator(&self, name: String, opened: Opened) {
+        let replaced = self.opened.borrow_mut().insert(name, Rc::new(opened.into()));
+        drop(replaced);
+    }
+
+    pub(crate) fn opened_generator(&self, name: &str) -> Outcome<Rc<RefCell<Opened>>> {
+        self.opened.borrow().get(name).cloned().ok_or_else(|| self.mistake(format!("no open generator {name}")))
     }
 
     /// Binds a handle to its label, which may be another's no longer.

@@ -58,6 +58,7 @@ macro_rules! table {
 mod list;
 
 mod gate;
+mod generators;
 mod harness;
 mod locks;
 mod one_shot;

@@ -63,6 +63,26 @@ macro_rules! no_heap_tests {
                 what_is_ready_goes_before_what_falls_due
                 one_of_two_sleeps_in_a_race_wins_and_the_other_leaves_nothing
             }
+            generators {
+                items_come_in_order_and_then_none_for_ever
+                a_step_takes_no_turn_and_a_wait_in_the_body_takes_what_it_takes
+                a_consumer_of_a_body_that_waits_is_idle
+                closed_before_it_began_it_runs_nothing
+                closing_runs_the_guards_there_and_then
+                a_dropped_next_loses_nothing_and_the_body_goes_on
+                a_cancelled_consumer_drops_the_generator_that_it_owns
+                an_error_is_the_last_item
+                an_emit_dropped_before_it_is_taken_takes_its_item_back
+                what_is_emitted_behind_a_forgotten_emit_waits_for_room
+                an_emit_with_a_waker_of_its_own_is_woken_when_the_next_item_is_asked_for
+                an_emit_polled_for_other_reasons_waits_until_its_item_is_taken
+                generators_nest_and_each_emits_to_its_own
+                a_body_passes_its_emitter_to_functions
+                a_generator_that_moves_between_tasks_goes_on_where_it_was
+                a_comprehension_filters_and_maps
+                a_comprehension_has_loops_within_loops
+                a_stream_is_folded_and_searched
+            }
             locks {
                 a_mutex_is_one_tasks_across_its_waits
                 a_free_lock_is_taken_without_waiting
@@ -217,6 +237,9 @@ macro_rules! hosted_tests {
                 a_waker_called_in_the_drop_of_the_future_that_it_is_for
                 a_future_that_moves_between_tasks_is_woken_where_it_was_polled_last
                 waiters_that_outlive_the_task_that_polled_them_are_not_forgotten
+                a_body_emits_from_a_set_of_futures
+                a_generator_fits_into_adapters_that_are_not_ours
+                two_generators_in_a_race_lose_nothing
             }
             hostile {
                 a_task_that_owns_its_own_handle_ends_in_one_piece
@@ -232,6 +255,7 @@ macro_rules! hosted_tests {
                 tasks_that_drop_each_others_handles
                 a_sleep_dropped_by_the_waker_of_another_that_is_due_with_it
                 a_closing_runner_whose_tasks_spawn_wake_and_wait_in_their_destructors
+                a_body_that_emits_while_it_is_dropped
             }
             models {
                 a_raw_lock_does_as_the_model
@@ -256,6 +280,7 @@ macro_rules! hosted_tests {
                 a_waker_that_panics_in_a_timer_does_not_lose_the_other_timers
                 a_leftover_that_panics_when_the_runner_goes_does_not_spoil_the_next_runner
                 a_panic_does_not_break_the_ambient_loop
+                a_panic_in_the_body_of_a_generator_goes_through_next_and_ends_it
             }
             runner {
                 what_is_left_after_a_run_goes_on_in_the_next
@@ -286,6 +311,7 @@ macro_rules! hosted_tests {
                 ten_thousand_tasks_at_a_time
                 a_pool_is_emptied_by_a_runner_that_goes_and_used_by_the_next
                 a_pool_serves_loops_in_many_threads
+                a_generator_on_the_heap_is_shared_by_tasks_that_take_turns
             }
             threads {
                 four_threads_play_ping_pong_with_the_loop

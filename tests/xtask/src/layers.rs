@@ -35,6 +35,7 @@ const TABLE: &[Row] = &[
     row("timeout", &["time", "sched::current", "sleep"], "a sleep beside a future"),
     row("locks", &["sync", "task::stored", "wait"], "state and a line: they know no loop, so any executor will do"),
     row("queues", &["sync", "task::stored", "wait"], "as the locks"),
+    row("generator", &[], "a body and its consumer, face to face: nothing of the loop is between them"),
     row("runner", &["sync", "time", "reactor", "task", "sched"], "the loop and its reactor, put together"),
 ];
 

@@ -105,7 +105,7 @@ impl Wait {
                 run(if holds { then } else { otherwise }, ctx).await
             }
             Wait::Guard { text, body } => {
-                let _guard = Guard { text, ctx };
+                let _guard = Guard::new(text, ctx);
                 run(body, ctx).await
             }
             Wait::Try { body, catch, handler, otherwise } => {
@@ -130,9 +130,15 @@ fn catches(catch: &[Rc<str>], error: &str) -> bool {
 }
 
 /// Logs when the body is left: at its end, by an error, or because the task's future is dropped.
-struct Guard<'a> {
+pub(crate) struct Guard<'a> {
     text: &'a Text,
     ctx: &'a Ctx,
+}
+
+impl<'a> Guard<'a> {
+    pub(crate) fn new(text: &'a Text, ctx: &'a Ctx) -> Self {
+        Guard { text, ctx }
+    }
 }
 
 impl Drop for Guard<'_> {

@@ -12,6 +12,7 @@
 
 mod cells;
 mod flow;
+mod generators;
 mod locks;
 mod queues;
 mod tasks;
@@ -24,6 +25,7 @@ use crate::{
     value::{Text, Value, ok_text},
     world::Ctx,
 };
+pub(crate) use generators::{Opened, Step, Template};
 pub(crate) use tasks::{parse_spawn, root};
 
 /// A list of ops, shared by all tasks that run it.
@@ -52,6 +54,7 @@ pub(crate) enum Now {
     Locks(locks::Now),
     Queues(queues::Now),
     Cells(cells::Now),
+    Generators(generators::Now),
 }
 
 /// Ops that may wait.
@@ -62,6 +65,7 @@ pub(crate) enum Wait {
     Time(time::Wait),
     Locks(locks::Wait),
     Queues(queues::Wait),
+    Generators(generators::Wait),
 }
 
 /// How an op or a body was left, when not by an error.
@@ -98,7 +102,7 @@ pub(crate) type Outcome<T> = Result<T, Raised>;
 
 /// Reads an op; `None` when no area has it.
 pub(crate) fn parse(fields: &Fields) -> Parsed<Option<Act>> {
-    for area in [flow::parse, tasks::parse, time::parse, locks::parse, queues::parse, cells::parse] {
+    for area in [flow::parse, tasks::parse, time::parse, locks::parse, queues::parse, cells::parse, generators::parse] {
         if let Some(act) = area(fields)? {
             return Ok(Some(act));
         }
@@ -154,6 +158,7 @@ async fn act(act: &Act, ctx: &Ctx) -> Outcome<Flow> {
         Act::Wait(Wait::Time(op)) => op.run(ctx).await,
         Act::Wait(Wait::Locks(op)) => op.run(ctx).await,
         Act::Wait(Wait::Queues(op)) => op.run(ctx).await.map(Flow::Value),
+        Act::Wait(Wait::Generators(op)) => op.run(ctx).await,
     }
 }
 
@@ -166,6 +171,7 @@ impl Now {
             Now::Locks(op) => op.run(ctx),
             Now::Queues(op) => op.run(ctx),
             Now::Cells(op) => op.run(ctx),
+            Now::Generators(op) => op.run(ctx),
         }
     }
 }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use corio::wait::WaitCell;
 use corio::{
-    Duration, DynQueue, Event, Mutex, Queue, RawLock, Semaphore, now, sleep, sleep_until, spawn, timeout, yield_now,
+    Duration, DynQueue, Event, Mutex, Queue, RawLock, Semaphore, generator, now, sleep, sleep_until, spawn, timeout,
+    yield_now,
 };
 use futures_util::future::{Either, FutureExt, join, join_all, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -590,5 +591,74 @@ pub(crate) fn waiters_that_outlive_the_task_that_polled_them_are_not_forgotten<W
         poll_shared(&first_get).await;
         permit.await.expect("there was one for it");
         item.await.expect("there was one for it");
+    });
+}
+
+pub(crate) fn a_body_emits_from_a_set_of_futures<W: World>(world: &mut W) {
+    world.run(async {
+        // The set polls only those of its futures that were woken: the one that emits must be.
+        let mut numbers = pin!(generator(async |y| {
+            let y = &Mutex::new(y);
+            let sleepers = (1..=5).map(|n| async move {
+                sleep(MS * n).await;
+                y.lock().await.emit(n).await;
+                y.lock().await.emit(10 * n).await;
+            });
+            sleepers.collect::<FuturesUnordered<_>>().for_each(|()| async {}).await;
+        }));
+        let mut seen = Vec::new();
+        while let Some(n) = numbers.next().await {
+            seen.push(n);
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, [1, 2, 3, 4, 5, 10, 20, 30, 40, 50]);
+    });
+}
+
+pub(crate) fn a_generator_fits_into_adapters_that_are_not_ours<W: World>(world: &mut W) {
+    world.run(async {
+        let numbers = |from: u32| {
+            generator(async move |mut y| {
+                for n in from.. {
+                    yield_now().await;
+                    y.emit(n).await;
+                }
+            })
+        };
+        let pairs = numbers(1).zip(numbers(10).skip(1)).take(3);
+        assert_eq!(pairs.collect::<Vec<_>>().await, [(1, 11), (2, 12), (3, 13)]);
+        let merged = futures_util::stream::select(numbers(1).take(3), numbers(10).take(3));
+        assert_eq!(merged.collect::<Vec<_>>().await.len(), 6);
+        let buffered = numbers(1).take(4).map(|n| async move { sleep(MS * n).await }).buffered(2);
+        assert_eq!(buffered.count().await, 4);
+    });
+}
+
+pub(crate) fn two_generators_in_a_race_lose_nothing<W: World>(world: &mut W) {
+    world.run(async {
+        let every = |n: u32, letter: char| {
+            generator(async move |mut y| {
+                for _ in 0..3 {
+                    sleep(MS * n).await;
+                    y.emit(letter).await;
+                }
+            })
+        };
+        let (mut a, mut b) = (pin!(every(20, 'a')), pin!(every(50, 'b')));
+        let mut seen = String::new();
+        loop {
+            let either = select(a.next(), b.next()).await;
+            match either {
+                Either::Left((Some(letter), _)) | Either::Right((Some(letter), _)) => seen.push(letter),
+                Either::Left((None, _)) | Either::Right((None, _)) => break,
+            }
+        }
+        while let Some(letter) = b.next().await {
+            seen.push(letter);
+        }
+        assert_eq!((seen.matches('a').count(), seen.matches('b').count()), (3, 3));
+        if W::VIRTUAL {
+            assert_eq!(seen, "aababb");
+        }
     });
 }

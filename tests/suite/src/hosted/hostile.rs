@@ -7,11 +7,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use corio::{
-    DynQueue, Event, Mutex, PriorityQueue, Queue, Semaphore, Shutdown, Task, sleep, spawn, timeout, yield_now,
+    DynQueue, Emitter, Event, Mutex, PriorityQueue, Queue, Semaphore, Shutdown, Task, generator, sleep, spawn, timeout,
+    yield_now,
 };
 
 use super::waker::{Move, witnessed};
-use super::{Hosted, Trace, on_drop, runner};
+use super::{Hosted, Noted, Trace, on_drop, runner};
 use crate::World;
 use crate::harness::{MS, turns};
 
@@ -402,4 +403,43 @@ pub(crate) fn a_closing_runner_whose_tasks_spawn_wake_and_wait_in_their_destruct
     assert!(children.len() <= 5 && children.is_sorted(), "at most once each, in order");
     assert_eq!(Rc::strong_count(&trace.0), 1, "nothing is left alive");
     assert_eq!(Rc::strong_count(&permits), 1);
+}
+
+/// Emits something in its destructor, as far as that goes.
+struct EmitsInDrop<'a, 'g>(&'a mut Emitter<'g, Noted>, Trace);
+
+impl Drop for EmitsInDrop<'_, '_> {
+    fn drop(&mut self) {
+        let item = self.1.on_drop("item dropped");
+        let mut emit = self.0.emit(item);
+        assert!(Pin::new(&mut emit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        self.1.note("emitted");
+        // It does not take its item back.
+        core::mem::forget(emit);
+    }
+}
+
+pub(crate) fn a_body_that_emits_while_it_is_dropped<W: World>(world: &mut W) {
+    world.run(async {
+        let trace = Trace::default();
+        for (close, waits) in [(false, false), (false, true), (true, false), (true, true)] {
+            let mut late = pin!(Some(generator(async |mut y| {
+                let late = EmitsInDrop(&mut y, trace.clone());
+                late.0.emit(trace.on_drop("first")).await;
+                pending().await
+            })));
+            let mut generator = late.as_mut().as_pin_mut().expect("just put there");
+            assert!(generator.next().await.is_some());
+            trace.expect(&["first"]);
+            if waits {
+                assert!(pin!(generator.next()).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            }
+            if close {
+                generator.close().await;
+                assert!(generator.next().await.is_none());
+            }
+            late.set(None);
+            trace.expect(&["emitted", "item dropped"]);
+        }
+    });
 }

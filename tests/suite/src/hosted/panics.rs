@@ -1,11 +1,13 @@
 //! Panics go through the loop to whoever runs it, and leave it usable.
 
 use core::future::pending;
+use core::pin::pin;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::rc::Rc;
 
-use corio::{Cancelled, Event, Mutex, Semaphore, Task, TaskPool, sleep, spawn, yield_now};
+use corio::{Cancelled, Event, Mutex, Semaphore, Task, TaskPool, generator, sleep, spawn, yield_now};
+use futures_util::future::FutureExt;
 
 use super::{Hosted, Trace, on_drop, runner};
 use crate::harness::{MS, turns};
@@ -333,4 +335,21 @@ pub(crate) fn a_panic_does_not_break_the_ambient_loop<W: Hosted>(_: &mut W) {
     });
     assert!(result.is_ok() && seen.get());
     assert!(catch_unwind(corio::now).is_err(), "outside again");
+}
+
+pub(crate) fn a_panic_in_the_body_of_a_generator_goes_through_next_and_ends_it<W: Hosted>(world: &mut W) {
+    world.run(async {
+        let trace = Trace::default();
+        let mut breaks = pin!(generator(async |mut y| {
+            let _guard = trace.on_drop("body left");
+            y.emit(1).await;
+            yield_now().await;
+            boom()
+        }));
+        assert_eq!(breaks.next().await, Some(1));
+        let payload = AssertUnwindSafe(breaks.next()).catch_unwind().await.expect_err("it panics");
+        assert!(payload.is::<Boom>());
+        trace.expect(&["body left"]);
+        assert_eq!(breaks.next().await, None::<i32>);
+    });
 }

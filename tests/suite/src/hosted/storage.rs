@@ -1,9 +1,13 @@
 //! What lives on the heap: tasks of all sizes, queues with a size given at run time. And pools used by many loops.
 
 use core::future::pending;
+use core::pin::Pin;
 use std::rc::Rc;
 
-use corio::{DynLifoQueue, DynPriorityQueue, DynQueue, Spawn, TaskPool, TryPutError, spawn, spawn_with, yield_now};
+use corio::{
+    Comprehension, DynLifoQueue, DynPriorityQueue, DynQueue, Mutex, Spawn, TaskPool, TryPutError, generator, spawn,
+    spawn_with, yield_now,
+};
 
 use super::{Hosted, Trace, runner};
 use crate::World;
@@ -167,4 +171,36 @@ pub(crate) fn a_pool_serves_loops_in_many_threads<W: Hosted>(_: &mut W) {
         .await;
         thread
     }
+}
+
+pub(crate) fn a_generator_on_the_heap_is_shared_by_tasks_that_take_turns<W: World>(world: &mut W) {
+    type Numbers = Pin<Box<dyn corio::generator::Stream<Item = u32>>>;
+    world.run(async {
+        let numbers: Numbers = Box::pin(generator(async |mut y| {
+            for n in 0..10 {
+                yield_now().await;
+                y.emit(n).await;
+            }
+        }));
+        let numbers = Rc::new(Mutex::new(numbers));
+        let consumers: Vec<_> = (0..2)
+            .map(|_| {
+                let numbers = numbers.clone();
+                spawn(async move {
+                    let mut own = Vec::new();
+                    loop {
+                        // The lock goes round: a second consumer waits its turn.
+                        let next = numbers.lock().await.next().await;
+                        let Some(n) = next else { return own };
+                        own.push(n);
+                    }
+                })
+            })
+            .collect();
+        let mut all = Vec::new();
+        for consumer in consumers {
+            all.push(consumer.await);
+        }
+        assert_eq!(all, [Ok(vec![0, 2, 4, 6, 8]), Ok(vec![1, 3, 5, 7, 9])]);
+    });
 }
