@@ -16,14 +16,17 @@ use crate::Instant;
 use crate::sync::Local;
 use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use crate::task::StoredWaker;
-use crate::task::body::{Header, Live};
+use crate::task::body::Header;
 #[cfg(feature = "alloc")]
 use crate::task::callback::Callback;
 use crate::task::joiners::Joiners;
+use crate::task::pool::Pooled;
 use crate::task::ready::Ready;
 use crate::task::slot::{Slot, Special, Step};
 use crate::task::waker;
 use crate::timers::{Collected, Timers};
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
 use core::future::Future;
 use core::pin::Pin;
 use core::ptr::{self, NonNull};
@@ -47,7 +50,7 @@ pub(crate) struct Loop {
 
 pub(crate) struct State {
     pub(crate) timers: Timers,
-    live: Live,
+    pooled: Pooled,
     /// The clock as it was read last.
     last: Instant,
     /// Tasks that were alive when the loop began to close, and still are.
@@ -110,7 +113,7 @@ impl Loop {
                 clock: AtomicPtr::new(ptr::null_mut()),
                 state: Local::new(State {
                     timers: Timers::new(),
-                    live: Live::new(),
+                    pooled: Pooled::new(),
                     last: Instant::ZERO,
                     leftovers: 0,
                     borrowed: 0,
@@ -172,22 +175,34 @@ impl Loop {
         unsafe { self.with(|state| state.closing) }
     }
 
-    /// Notes a task that was just started.
+    /// Numbers a task that was just started.
     ///
     /// # Safety
     /// `OwnThread`; the body stays until `settle`.
     #[inline]
     pub(crate) unsafe fn adopt(&self, slot: &'static Slot) {
-        // SAFETY: by the caller's word; `settle` takes it out.
+        // SAFETY: by the caller's word.
+        #[cfg(feature = "alloc")]
         unsafe {
             self.with(|state| {
-                #[cfg(feature = "alloc")]
-                {
-                    state.adopted = state.adopted.wrapping_add(1);
-                    slot.set_id(state.adopted);
-                }
-                state.live.push(slot);
+                state.adopted = state.adopted.wrapping_add(1);
+                slot.set_id(state.adopted);
             });
+        }
+        #[cfg(not(feature = "alloc"))]
+        let _ = slot;
+    }
+
+    /// Numbers a task in a pool that was just started, and puts it on the list of those.
+    ///
+    /// # Safety
+    /// As `adopt`; `Pooled`.
+    pub(crate) unsafe fn adopt_pooled(&self, slot: &'static Slot) {
+        slot.set_pooled();
+        // SAFETY: by the caller's word; `settle` takes it out.
+        unsafe {
+            self.adopt(slot);
+            self.with(|state| state.pooled.push(slot));
         }
     }
 
@@ -353,14 +368,7 @@ impl Loop {
                 Header::step(NonNull::new_unchecked(slot.header()), slot, self);
             },
             // SAFETY: as above.
-            Step::Special => unsafe {
-                let header = NonNull::new_unchecked(slot.header());
-                if slot.begin_plainly() {
-                    Header::step(header, slot, self);
-                } else {
-                    Header::special(header, slot, self);
-                }
-            },
+            Step::Special => unsafe { Header::special(NonNull::new_unchecked(slot.header()), slot, self) },
             // SAFETY: by the caller's word; it is armed, so its callback is there.
             #[cfg(feature = "alloc")]
             Step::Call => unsafe { Callback::run(NonNull::new_unchecked(slot.body().cast())) },
@@ -438,12 +446,9 @@ impl Loop {
         self.ended.store(true, Ordering::Relaxed);
         // SAFETY: by the caller's word; adopted, so it has a body.
         let (header, join) = unsafe {
-            self.with(|state| {
-                state.live.remove(slot);
-                if slot.is_leftover() {
-                    state.leftovers -= 1;
-                }
-            });
+            if slot.is_listed() {
+                self.take_out(slot);
+            }
             let header = NonNull::new_unchecked(slot.header());
             (header, header.as_ref().take_join())
         };
@@ -459,24 +464,74 @@ impl Loop {
         }
     }
 
-    /// The tasks that are alive, in order of creation.
+    /// A task that has ended goes from the lists and counts that it stands in.
+    ///
+    /// # Safety
+    /// As `settle`.
+    #[cold]
+    unsafe fn take_out(&self, slot: &'static Slot) {
+        // SAFETY: by the caller's word; pooled ones are on the list until here.
+        unsafe {
+            self.with(|state| {
+                if slot.is_pooled() {
+                    state.pooled.remove(slot);
+                }
+                if slot.is_leftover() {
+                    state.leftovers -= 1;
+                }
+            });
+        }
+    }
+
+    /// The tasks that are alive, in order of creation, callbacks among them.
     ///
     /// # Safety
     /// `OwnThread`.
     #[cfg(feature = "alloc")]
-    pub(crate) unsafe fn tasks(&'static self) -> alloc::vec::Vec<&'static Slot> {
-        let mut all = alloc::vec::Vec::new();
-        // SAFETY: by the caller's word; the list stays as it is.
+    pub(crate) unsafe fn tasks(&'static self) -> Vec<&'static Slot> {
+        let mut all = Vec::new();
+        // SAFETY: by the caller's word; the list of those in pools stays as it is.
         unsafe {
-            let mut next = self.with(|state| state.live.first());
+            self.ready.each_slot(|slot| all.push(slot));
+            all.push(&self.root);
+            all.retain(|slot| slot.id() != 0 && slot.is_alive() && slot.is_task());
+            let mut next = self.with(|state| state.pooled.first());
             while let Some(slot) = next {
-                if !slot.is_hidden() {
-                    all.push(slot);
-                }
-                next = self.with(|state| state.live.after(slot));
+                all.push(slot);
+                next = self.with(|state| state.pooled.after(slot));
             }
+            // Numbers wrap: right as long as no task sees 2^31 others come.
+            let newest = self.with(|state| state.adopted);
+            all.sort_unstable_by_key(|slot| core::cmp::Reverse(newest.wrapping_sub(slot.id())));
         }
         all
+    }
+
+    /// Calls `f` with each task that is alive, in order of creation. What `f` does may end tasks, and starts none.
+    ///
+    /// # Safety
+    /// `OwnThread`.
+    #[cfg(feature = "alloc")]
+    unsafe fn each_task(&'static self, mut f: impl FnMut(&'static Slot)) {
+        // SAFETY: by the caller's word.
+        for slot in unsafe { self.tasks() } {
+            if slot.is_alive() {
+                f(slot);
+            }
+        }
+    }
+
+    /// As above: here all live in pools, and `f` ends the one it is given, or none.
+    #[cfg(not(feature = "alloc"))]
+    unsafe fn each_task(&'static self, mut f: impl FnMut(&'static Slot)) {
+        // SAFETY: by the caller's word.
+        unsafe {
+            let mut next = self.with(|state| state.pooled.first());
+            while let Some(slot) = next {
+                next = self.with(|state| state.pooled.after(slot));
+                f(slot);
+            }
+        }
     }
 
     /// Asks all tasks that are alive to end, in order of creation; how many there are.
@@ -485,15 +540,13 @@ impl Loop {
     /// `OwnThread`.
     pub(crate) unsafe fn cancel_all(&'static self) -> usize {
         let mut count = 0;
-        // SAFETY: by the caller's word. A cancel queues the task and runs nothing, so the list stays as it is.
+        // SAFETY: by the caller's word. A cancel queues tasks and runs nothing.
         unsafe {
-            let mut next = self.with(|state| state.live.first());
-            while let Some(slot) = next {
+            self.each_task(|slot| {
                 slot.set_leftover();
                 slot.cancel();
                 count += 1;
-                next = self.with(|state| state.live.after(slot));
-            }
+            });
             self.with(|state| state.leftovers = count);
         }
         count
@@ -540,9 +593,7 @@ impl Loop {
             self.with(|state| state.closing = true);
             // First, for its drop is user code too, which might leave something to be taken out below.
             self.ready.clear_unparker();
-            while let Some(slot) = self.with(|state| state.live.first()) {
-                self.abandon(slot);
-            }
+            self.each_task(|slot| self.abandon(slot));
             while let Some(waker) = self.with(|state| state.timers.take_any()) {
                 // A sleep that outlives its loop registers with the one that polls it next.
                 waker.wake();

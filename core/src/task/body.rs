@@ -31,9 +31,6 @@ pub(crate) struct Header {
     join: UnsafeCell<Joiners>,
     /// What the task waits for, while its slot says so.
     awaits: Cell<Awaits>,
-    /// Neighbours among the live tasks of the loop, in order of creation.
-    prev: Cell<*const Slot>,
-    next: Cell<*const Slot>,
 }
 
 struct VTable {
@@ -92,13 +89,7 @@ impl<F: Future, N: Name> Body<F, N> {
             Free::Pool => &Self::VTABLE_POOL,
         };
         Self {
-            header: Header {
-                vtable,
-                join: UnsafeCell::new(Joiners::NONE),
-                awaits: Cell::new(Awaits::NOTHING),
-                prev: Cell::new(ptr::null()),
-                next: Cell::new(ptr::null()),
-            },
+            header: Header { vtable, join: UnsafeCell::new(Joiners::NONE), awaits: Cell::new(Awaits::NOTHING) },
             stage: UnsafeCell::new(Stage { future: ManuallyDrop::new(future) }),
             name,
         }
@@ -302,80 +293,5 @@ impl Header {
 
     pub(crate) fn set_awaits(&self, awaits: Awaits) {
         self.awaits.set(awaits);
-    }
-}
-
-/// The live tasks of a loop in order of creation: a list of slots through the headers of their bodies.
-pub(crate) struct Live {
-    first: *const Slot,
-    last: *const Slot,
-}
-
-/// The header of a slot in a list.
-///
-/// # Safety
-/// The slot was started with a body that is not borrowed, and not freed.
-#[inline]
-unsafe fn header_of<'a>(slot: *const Slot) -> &'a Header {
-    // SAFETY: by the caller's word.
-    unsafe { &*(*slot).header() }
-}
-
-impl Live {
-    pub(crate) const fn new() -> Self {
-        Self { first: ptr::null(), last: ptr::null() }
-    }
-
-    /// # Safety
-    /// `slot` was started with a body, is in no list, and is removed before its body is freed.
-    #[inline]
-    pub(crate) unsafe fn push(&mut self, slot: &'static Slot) {
-        // SAFETY: `slot` by the caller's word; `last` is in the list, so its body is there.
-        unsafe {
-            let header = header_of(slot);
-            header.prev.set(self.last);
-            header.next.set(ptr::null());
-            if self.last.is_null() {
-                self.first = slot;
-            } else {
-                header_of(self.last).next.set(slot);
-            }
-        }
-        self.last = slot;
-    }
-
-    /// # Safety
-    /// `slot` is in this list.
-    #[inline]
-    pub(crate) unsafe fn remove(&mut self, slot: &'static Slot) {
-        // SAFETY: the bodies of those in the list are there.
-        unsafe {
-            let header = header_of(slot);
-            let (prev, next) = (header.prev.get(), header.next.get());
-            if prev.is_null() {
-                self.first = next;
-            } else {
-                header_of(prev).next.set(next);
-            }
-            if next.is_null() {
-                self.last = prev;
-            } else {
-                header_of(next).prev.set(prev);
-            }
-        }
-    }
-
-    pub(crate) fn first(&self) -> Option<&'static Slot> {
-        // SAFETY: slots are `Immortal`.
-        unsafe { self.first.as_ref() }
-    }
-
-    /// The task created next after the one in `slot`.
-    ///
-    /// # Safety
-    /// `slot` is in this list.
-    pub(crate) unsafe fn after(&self, slot: &'static Slot) -> Option<&'static Slot> {
-        // SAFETY: by the caller's word; slots are `Immortal`.
-        unsafe { header_of(slot).next.get().as_ref() }
     }
 }

@@ -5,13 +5,14 @@ use super::StoredWaker;
 use super::awaited::Awaits;
 use super::body::Header;
 use super::slot::Slot;
+use super::waker;
 use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::pin::Pin;
 use core::ptr::NonNull;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 
 /// A task that runs on its own, and the right to its outcome. asyncio: `Task`.
 ///
@@ -120,6 +121,38 @@ pub(super) fn header(slot: &Slot) -> NonNull<Header> {
     unsafe { NonNull::new_unchecked(slot.header()) }
 }
 
+/// Has `waker` woken at the end of the task in `slot`, whose handle is polled.
+#[inline]
+fn wait(slot: &'static Slot, waker: &Waker) {
+    let Some(waiting) = waker::slot(waker) else { return wait_among(slot, waker) };
+    // SAFETY: `OwnerOnly`: a handle is on its loop's thread; the body is there as long as the handle.
+    if !unsafe { header(slot).as_ref().with_join(|join| join.set_only(waiting)) } {
+        return wait_among(slot, waker);
+    }
+    note(slot, waiting);
+}
+
+/// The same, for a waker that is foreign, or where others wait.
+#[cold]
+fn wait_among(slot: &'static Slot, waker: &Waker) {
+    // A foreign waker's clone runs before the place is touched, and the drop of the old one after.
+    let stored = StoredWaker::of(waker);
+    // SAFETY: as above.
+    drop(unsafe { header(slot).as_ref().with_join(|join| join.set_handle(stored)) });
+    if let Some(waiting) = waker::slot(waker) {
+        note(slot, waiting);
+    }
+}
+
+/// If `waiting` is the task whose step this is, it waits for the one in `slot`.
+#[inline]
+fn note(slot: &'static Slot, waiting: &'static Slot) {
+    if slot.owner().is_running(waiting) {
+        // SAFETY: its step is under way on this thread. `Noted`: `drop` takes it out.
+        unsafe { waiting.await_on(Awaits::task(slot)) };
+    }
+}
+
 /// The handle goes; if the loop is done with the task, the body goes with it. If not, the loop will free it: it may be
 /// in the middle of dropping the future, which may own this very handle.
 fn let_go(slot: &'static Slot) {
@@ -133,21 +166,15 @@ fn let_go(slot: &'static Slot) {
 impl<T> Future for Task<T> {
     type Output = Result<T, Cancelled>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let Some(slot) = this.slot else { return Poll::Ready(Err(Cancelled)) };
-        let header = header(slot);
         if !slot.is_settled() {
-            // A foreign waker's clone runs before the place is touched, and the drop of the old one after.
-            let waker = StoredWaker::of(cx.waker());
-            // SAFETY: `OwnerOnly`: a handle is on its loop's thread; the body is there as long as the handle.
-            drop(unsafe { header.as_ref().with_join(|join| join.set_handle(waker)) });
-            if let Some(waiting) = slot.owner().running_task(cx.waker()) {
-                // SAFETY: its step is under way on this thread. `Noted`: `drop` takes it out.
-                unsafe { waiting.await_on(Awaits::task(slot)) };
-            }
+            wait(slot, cx.waker());
             return Poll::Pending;
         }
+        let header = header(slot);
         let mut output = MaybeUninit::<T>::uninit();
         // SAFETY: by `new`, the output is a `T`; settled, so the body is ours.
         let there = unsafe { Header::take_output(header, slot, output.as_mut_ptr().cast()) };

@@ -15,8 +15,16 @@ const BLOCK: usize = if cfg!(loom) { 2 } else { 32 };
 /// Slots that are tried before new ones are made.
 const TRIES: usize = 8;
 
-/// The free slots of one loop.
+/// Slots that were made at once; they stay with their loop.
+struct Block {
+    next: *const Block,
+    slots: [Slot; BLOCK],
+}
+
+/// The slots of one loop: those that are free, and all.
 pub(crate) struct Slots {
+    /// The block made last.
+    blocks: Local<Blocks>,
     /// Taken from and given to on the loop's thread.
     near: Local<Free>,
     /// Those that a stale wake held when they were tried.
@@ -24,6 +32,12 @@ pub(crate) struct Slots {
     /// Given back by handles that outlived their loop's run.
     far: Short<Free>,
 }
+
+/// A list of blocks.
+struct Blocks(*const Block);
+
+// SAFETY: blocks are leaked, and their slots are `Sync`.
+unsafe impl Send for Blocks {}
 
 /// A stack of free slots, linked through their bodies.
 #[derive(Clone, Copy)]
@@ -55,6 +69,7 @@ impl Slots {
     crate::sync::const_fn! {
         pub(crate) const fn new() -> Self {
             Self {
+                blocks: Local::new(Blocks(ptr::null())),
                 near: Local::new(Free(ptr::null())),
                 held: Local::new(Free(ptr::null())),
                 far: Short::new(Free(ptr::null())),
@@ -98,15 +113,34 @@ impl Slots {
             // SAFETY: as above.
             unsafe { self.held.with(|held| held.push(slot)) };
         }
-        let block: &'static [Slot] = Box::leak((0..BLOCK).map(|_| Slot::new()).collect());
-        for slot in block.iter().skip(1).rev() {
-            // SAFETY: `OwnThread` by the caller's word; `push` calls nothing.
+        let block = Box::new(Block { next: ptr::null(), slots: crate::sync::array_of!(Slot::new(); BLOCK) });
+        let block = Box::leak(block);
+        // SAFETY: `OwnThread` by the caller's word; the closures call nothing.
+        unsafe { self.blocks.with(|blocks| block.next = core::mem::replace(&mut blocks.0, block)) };
+        let [first, rest @ ..] = &block.slots;
+        for slot in rest.iter().rev() {
+            // SAFETY: as above.
             unsafe { self.near.with(|near| near.push(slot)) };
         }
         // A slot that nobody knows can be claimed.
-        let claimed = block[0].claim();
+        let claimed = first.claim();
         debug_assert!(claimed, "a new slot was queued");
-        &block[0]
+        first
+    }
+
+    /// Calls `f` with each slot there is, in use or not.
+    ///
+    /// # Safety
+    /// `OwnThread`.
+    pub(crate) unsafe fn each(&self, mut f: impl FnMut(&'static Slot)) {
+        // SAFETY: `OwnThread` by the caller's word; blocks are leaked.
+        unsafe {
+            let mut next = self.blocks.with(|blocks| blocks.0);
+            while let Some(block) = next.as_ref() {
+                block.slots.iter().for_each(&mut f);
+                next = block.next;
+            }
+        }
     }
 
     /// Fills `near`, which is empty, with what handles have given back from elsewhere, or else with what was held before;

@@ -51,9 +51,19 @@ mod flavour {
     impl Joiners {
         pub(crate) const NONE: Self = Self(0);
 
+        /// Has the task in `slot` woken, which awaits the handle, if nobody else waits but another who did. False: not so.
+        #[inline]
+        pub(crate) fn set_only(&mut self, slot: &'static Slot) -> bool {
+            let only = self.0 & TAG == 0;
+            if only {
+                // What is replaced is a slot's word, or none.
+                self.0 = StoredWaker::of_slot(slot).into_word();
+            }
+            only
+        }
+
         /// Has `waker` woken for whoever awaits the handle, where the one before it stood, or at the end. That one is
         /// returned, to be dropped.
-        #[inline]
         pub(crate) fn set_handle(&mut self, waker: StoredWaker) -> StoredWaker {
             if self.0 & WATCHER != 0 {
                 return self.set_handle_among(waker);
@@ -131,7 +141,9 @@ mod flavour {
                 match core::mem::replace(&mut self.0, 0) {
                     0 => {}
                     // SAFETY: `Tagged`; the word was taken.
-                    word if word & WATCHER == 0 => list.push(Joiner { waker: unsafe { StoredWaker::from_word(word) }, key: None }),
+                    word if word & WATCHER == 0 => {
+                        list.push(Joiner { waker: unsafe { StoredWaker::from_word(word) }, key: None })
+                    }
                     word => {
                         // SAFETY: as above: without the tag it is the word of the slot's waker.
                         let waker = unsafe { StoredWaker::from_word(word & !TAG) };
@@ -207,6 +219,16 @@ mod flavour {
 
     impl Joiners {
         pub(crate) const NONE: Self = Self(StoredWaker::NONE);
+
+        /// Has the task in `slot` woken, if nobody else waits. False: somebody did.
+        #[inline]
+        pub(crate) fn set_only(&mut self, slot: &'static Slot) -> bool {
+            let only = self.0.is_none();
+            if only {
+                self.0 = StoredWaker::of_slot(slot);
+            }
+            only
+        }
 
         /// Has `waker` woken, in place of the one before it, which is returned, to be dropped.
         pub(crate) fn set_handle(&mut self, waker: StoredWaker) -> StoredWaker {

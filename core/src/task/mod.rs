@@ -14,7 +14,7 @@ pub(crate) mod awaited;
 pub(crate) mod body;
 mod handle;
 pub(crate) mod joiners;
-mod pool;
+pub(crate) mod pool;
 pub(crate) mod ready;
 pub(crate) mod slot;
 mod stored;

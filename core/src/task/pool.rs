@@ -6,7 +6,7 @@ use super::body::{Body, Free, Header};
 use super::slot::Slot;
 use crate::sched::{Loop, current};
 use crate::sync::atomic::{AtomicBool, Ordering};
-use core::cell::UnsafeCell;
+use core::cell::{Cell, UnsafeCell};
 use core::fmt;
 use core::future::Future;
 use core::mem::MaybeUninit;
@@ -52,6 +52,87 @@ struct Place<S> {
 struct Head {
     slot: Slot,
     used: AtomicBool,
+    links: Links,
+}
+
+/// Neighbours among those tasks of a loop that live in pools, in order of creation.
+struct Links {
+    prev: Cell<*const Slot>,
+    next: Cell<*const Slot>,
+}
+
+/// The tasks of a loop that live in pools, in order of creation: a list of slots through their heads.
+///
+/// Invariant `Pooled`: the slots in it are the first fields of heads of pools, whose addresses were exposed.
+pub(crate) struct Pooled {
+    first: *const Slot,
+    last: *const Slot,
+}
+
+/// The links of a slot in a pool.
+///
+/// # Safety
+/// `Pooled`.
+#[inline]
+unsafe fn links<'a>(slot: *const Slot) -> &'a Links {
+    // Through the address, which `start` has exposed for the whole head: a reference would be to the slot alone.
+    // SAFETY: by the caller's word; the slot is the first field of its head.
+    unsafe { &(*core::ptr::with_exposed_provenance::<Head>(slot.addr())).links }
+}
+
+impl Pooled {
+    pub(crate) const fn new() -> Self {
+        Self { first: core::ptr::null(), last: core::ptr::null() }
+    }
+
+    /// # Safety
+    /// `Pooled`; `slot` is in no list.
+    pub(crate) unsafe fn push(&mut self, slot: &'static Slot) {
+        // SAFETY: by the caller's word.
+        unsafe {
+            links(slot).prev.set(self.last);
+            links(slot).next.set(core::ptr::null());
+            if self.last.is_null() {
+                self.first = slot;
+            } else {
+                links(self.last).next.set(slot);
+            }
+        }
+        self.last = slot;
+    }
+
+    /// # Safety
+    /// `slot` is in this list.
+    pub(crate) unsafe fn remove(&mut self, slot: &'static Slot) {
+        // SAFETY: by the caller's word, and `Pooled`.
+        unsafe {
+            let (prev, next) = (links(slot).prev.get(), links(slot).next.get());
+            if prev.is_null() {
+                self.first = next;
+            } else {
+                links(prev).next.set(next);
+            }
+            if next.is_null() {
+                self.last = prev;
+            } else {
+                links(next).prev.set(prev);
+            }
+        }
+    }
+
+    pub(crate) fn first(&self) -> Option<&'static Slot> {
+        // SAFETY: slots are `Immortal`.
+        unsafe { self.first.as_ref() }
+    }
+
+    /// The one created next after `slot`.
+    ///
+    /// # Safety
+    /// `slot` is in this list.
+    pub(crate) unsafe fn after(&self, slot: &'static Slot) -> Option<&'static Slot> {
+        // SAFETY: by the caller's word; slots are `Immortal`.
+        unsafe { links(slot).next.get().as_ref() }
+    }
 }
 
 /// What a `Body` looks like with a stage of type `S`.
@@ -61,7 +142,7 @@ struct Room<S> {
     stage: S,
 }
 
-// SAFETY: `room` belongs to whoever has turned `used` to true, and then to the loop whose task is in it.
+// SAFETY: `room` and the links belong to whoever has turned `used` to true, and then to the loop whose task is in it.
 unsafe impl<S, const N: usize> Sync for TaskPool<S, N> {}
 
 impl<S, const N: usize> TaskPool<S, N> {
@@ -71,7 +152,11 @@ impl<S, const N: usize> TaskPool<S, N> {
             Self {
                 places: crate::sync::array_of!(
                     Place {
-                        head: Head { slot: Slot::new(), used: AtomicBool::new(false) },
+                        head: Head {
+                            slot: Slot::new(),
+                            used: AtomicBool::new(false),
+                            links: Links { prev: Cell::new(core::ptr::null()), next: Cell::new(core::ptr::null()) },
+                        },
                         room: UnsafeCell::new(MaybeUninit::uninit()),
                     }; N
                 ),
@@ -133,7 +218,7 @@ impl<S> Place<S> {
         }
         let body = self.room.get().cast::<Body<F, ()>>();
         let slot = &self.head.slot;
-        core::ptr::from_ref(&self.head).expose_provenance(); // for `give_back`
+        core::ptr::from_ref(&self.head).expose_provenance(); // for `give_back` and `links`
         let ready = here.ready();
         // SAFETY: the place is ours. The body is written before the loop, which is this one, gets to its slot.
         unsafe {
@@ -146,7 +231,7 @@ impl<S> Place<S> {
                 return Err(future);
             };
             body.write(Body::new(future, (), Free::Pool));
-            here.adopt(slot);
+            here.adopt_pooled(slot);
             let task = Task::new(slot);
             if let Some(started) = started {
                 started.tell();

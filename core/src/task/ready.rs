@@ -76,6 +76,12 @@ impl Ready {
         unsafe { running.as_ref() }
     }
 
+    /// True when the step of `slot` is under way.
+    #[inline]
+    pub(crate) fn is_running(&self, slot: &Slot) -> bool {
+        self.running.load(Ordering::Relaxed).addr() & !NOTES == ptr::from_ref(slot).addr()
+    }
+
     /// The task whose step is under way, if `waker` is its own.
     pub(crate) fn running_task(&self, waker: &Waker) -> Option<&'static Slot> {
         let running = self.running()?;
@@ -91,7 +97,7 @@ impl Ready {
     /// If the step of `slot` is under way, notes that its task was cancelled in it.
     pub(crate) fn cancel_running(&self, slot: &Slot) -> bool {
         let running = self.running.load(Ordering::Relaxed);
-        let is_running = running.addr() & !NOTES == ptr::from_ref(slot).addr();
+        let is_running = self.is_running(slot);
         if is_running {
             self.running.store(running.map_addr(|address| address | CANCELLED), Ordering::Relaxed);
         }
@@ -115,6 +121,16 @@ impl Ready {
     pub(crate) unsafe fn claim(&'static self) -> &'static Slot {
         // SAFETY: by the caller's word.
         unsafe { self.slots.claim() }
+    }
+
+    /// Calls `f` with each of the loop's slots from the heap, in use or not.
+    ///
+    /// # Safety
+    /// `OwnThread`.
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn each_slot(&self, f: impl FnMut(&'static Slot)) {
+        // SAFETY: by the caller's word.
+        unsafe { self.slots.each(f) };
     }
 
     /// Takes back a slot that came from `claim`.

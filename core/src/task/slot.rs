@@ -43,6 +43,8 @@ const LEFTOVER: u8 = 1 << 0;
 const TIMED: u8 = 1 << 1;
 /// Not a task to users: a callback.
 const HIDDEN: u8 = 1 << 2;
+/// The task lives in a pool, and stands in its loop's list of those.
+const POOLED: u8 = 1 << 3;
 
 /// The place of a task in its loop.
 pub(crate) struct Slot {
@@ -256,8 +258,14 @@ impl Slot {
     pub(crate) fn step(&self) -> Step {
         let flags = self.flags.load(Ordering::Relaxed);
         if flags & SPECIAL == 0 {
-            Step::Poll
-        } else if flags & SPECIAL == BORROWED {
+            return Step::Poll;
+        }
+        if flags & SPECIAL == WAITS && self.cancels.get() == 0 {
+            // It waited for another task, and nobody has cancelled it: what it waits for now will be noted anew.
+            self.change(0, WAITS);
+            return Step::Poll;
+        }
+        if flags & SPECIAL == BORROWED {
             Step::PollBorrowed
         } else if flags & DEAD != 0 {
             Step::Nothing
@@ -359,6 +367,21 @@ impl Slot {
         self.traits.get() & LEFTOVER != 0
     }
 
+    /// Marks the task as living in a pool.
+    pub(crate) fn set_pooled(&self) {
+        self.traits.set(self.traits.get() | POOLED);
+    }
+
+    /// True when its end is to be noted with its loop.
+    #[inline]
+    pub(crate) fn is_listed(&self) -> bool {
+        self.traits.get() & (POOLED | LEFTOVER) != 0
+    }
+
+    pub(crate) fn is_pooled(&self) -> bool {
+        self.traits.get() & POOLED != 0
+    }
+
     /// Marks the task as a callback, `timed` if a timer runs it.
     #[cfg(feature = "alloc")]
     pub(crate) fn set_hidden(&self, timed: bool) {
@@ -442,6 +465,7 @@ impl Slot {
     ///
     /// # Safety
     /// `OwnerOnly`; it is a task. `awaits` stays until it is taken out, by the task's next step or by `forget`.
+    #[inline]
     pub(crate) unsafe fn await_on(&self, awaits: Awaits) {
         // SAFETY: by the caller's word.
         unsafe { (*self.header()).set_awaits(awaits) };
@@ -463,16 +487,6 @@ impl Slot {
                 self.change(0, WAITS);
             }
         }
-    }
-
-    /// As `begin`, for a task that waited for another and has never been cancelled. False: it is not so, and nothing was done.
-    #[inline]
-    pub(crate) fn begin_plainly(&self) -> bool {
-        let plain = self.flags.load(Ordering::Relaxed) & (CANCEL | SCOPED) == 0 && self.cancels.get() == 0;
-        if plain {
-            self.change(0, WAITS);
-        }
-        plain
     }
 
     /// The beginning of a step that is not a plain poll: takes the request to cancel, what the task waited for, and that

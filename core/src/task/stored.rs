@@ -183,6 +183,11 @@ mod flavour {
             Self { data: waker.data(), vtable: Some(waker.vtable()) }
         }
 
+        /// The waker of `slot`.
+        pub(crate) fn of_slot(slot: &'static Slot) -> Self {
+            Self::parts(&waker::of(slot))
+        }
+
         #[inline]
         pub(crate) fn is_none(&self) -> bool {
             self.vtable.is_none()

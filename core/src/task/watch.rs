@@ -230,5 +230,5 @@ pub fn current_task() -> Option<TaskId> {
 pub fn all_tasks() -> alloc::vec::Vec<TaskId> {
     // SAFETY: `OwnThread`: the ambient loop is this thread's.
     let slots = unsafe { current::get("all_tasks()").tasks() };
-    slots.into_iter().map(|slot| TaskId::of(Some(slot))).collect()
+    slots.into_iter().filter(|slot| !slot.is_hidden()).map(|slot| TaskId::of(Some(slot))).collect()
 }

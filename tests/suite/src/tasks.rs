@@ -407,7 +407,7 @@ pub(crate) fn cancelling_a_waiter_that_owns_the_task_it_waits_for_cancels_both<W
         assert!(outer.cancel());
         assert!(outer.await.is_err());
         turns(1).await;
-        LOG.expect("oi");
+        LOG.expect("io");
     });
 }
 
