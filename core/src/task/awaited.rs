@@ -5,8 +5,9 @@
 //! ended. Waiting in a lock or a queue, or for time, is no such case here: nobody else could see the future that asyncio
 //! has in there.
 //!
-//! Invariant `Noted`: what a task waits for is there as long as its slot says that it waits. Whoever noted it takes it
-//! out (`Slot::forget`) when it goes; the task's next step takes it out in any case.
+//! Invariant `Noted`: what a task waits for is there as long as its slot says that it waits. A task's slot always is; an
+//! `Awaited` is in a pinned leaf future, which takes it out (`Slot::forget`) when it is dropped. The task's next step takes
+//! it out in any case.
 
 use super::slot::Slot;
 use core::ptr::{self, NonNull};

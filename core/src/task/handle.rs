@@ -148,7 +148,7 @@ fn wait_among(slot: &'static Slot, waker: &Waker) {
 #[inline]
 fn note(slot: &'static Slot, waiting: &'static Slot) {
     if slot.owner().is_running(waiting) {
-        // SAFETY: its step is under way on this thread. `Noted`: `drop` takes it out.
+        // SAFETY: its step is under way on this thread. `Noted`: a task's slot is always there.
         unsafe { waiting.await_on(Awaits::task(slot)) };
     }
 }
@@ -190,15 +190,7 @@ impl<T> Future for Task<T> {
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         if let Some(slot) = self.slot {
-            if slot.is_alive() {
-                // SAFETY: `OwnerOnly`, as in `poll`; `waiting` is a task of the same loop, if it is alive at all.
-                unsafe {
-                    if let Some(waiting) = header(slot).as_ref().with_join(|join| join.handle()) {
-                        waiting.forget(Awaits::task(slot));
-                    }
-                }
-                slot.cancel();
-            }
+            slot.cancel();
             let_go(slot);
         }
     }

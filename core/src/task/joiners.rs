@@ -84,17 +84,12 @@ mod flavour {
             }
         }
 
-        /// The slot of whoever awaits the handle, if it is one of ours.
-        pub(crate) fn handle(&mut self) -> Option<&'static Slot> {
-            match self.0 & TAG {
-                WATCHER => None,
-                MANY => self.many().iter().find(|joiner| joiner.key.is_none()).and_then(|joiner| joiner.waker.slot()),
-                _ => {
-                    // SAFETY: `Tagged`; it is put back untouched.
-                    let waker = ManuallyDrop::new(unsafe { StoredWaker::from_word(self.0) });
-                    waker.slot()
-                }
+        /// True when the one in `slot` is among them.
+        pub(crate) fn has(&mut self, slot: &'static Slot) -> bool {
+            if self.0 & TAG == MANY {
+                return self.many().iter().any(|joiner| joiner.waker.is_of(slot));
             }
+            self.0 & !TAG == core::ptr::from_ref(slot).addr()
         }
 
         /// Has the one in `slot` woken too, at the end.
@@ -235,9 +230,9 @@ mod flavour {
             core::mem::replace(&mut self.0, waker)
         }
 
-        /// The slot of whoever awaits the handle, if it is one of ours.
-        pub(crate) fn handle(&mut self) -> Option<&'static Slot> {
-            self.0.slot()
+        /// True when the one in `slot` is it.
+        pub(crate) fn has(&mut self, slot: &'static Slot) -> bool {
+            self.0.slot().is_some_and(|it| core::ptr::eq(it, slot))
         }
 
         #[inline]

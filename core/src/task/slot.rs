@@ -434,7 +434,8 @@ impl Slot {
             if slot.flags.load(Ordering::Relaxed) & WAITS != 0 {
                 // SAFETY: `OwnerOnly`: a task that is alive has its header; whoever cancels it is on its thread.
                 match unsafe { (*slot.header()).awaits().kind() } {
-                    Some(Kind::Task(next)) if next.is_alive() => {
+                    // What was noted may be out of date: the handle may be somebody else's now, and the slot another task's.
+                    Some(Kind::Task(next)) if next.is_awaited_by(slot) => {
                         slot = next;
                         continue;
                     }
@@ -449,6 +450,15 @@ impl Slot {
             }
             return true;
         }
+    }
+
+    /// True when this task is alive, of the same loop as `other`, and `other` waits for it.
+    fn is_awaited_by(&self, other: &'static Self) -> bool {
+        // SAFETY: of the same loop, whose thread this is, and alive: its header is there.
+        ptr::eq(self.owner.load(Ordering::Relaxed), other.owner.load(Ordering::Relaxed))
+            && self.is_alive()
+            && self.is_task()
+            && unsafe { (*self.header()).with_join(|join| join.has(other)) }
     }
 
     /// Takes one request to cancel back; with the last of them goes what was not delivered yet. How many are left.
@@ -526,7 +536,7 @@ impl Slot {
             if self.flags.load(Ordering::Relaxed) & WAITS != 0 {
                 // SAFETY: by the caller's word; what a task waits for is there as long as it says so.
                 let passed_on = match unsafe { (*self.header()).awaits().kind() } {
-                    Some(Kind::Task(task)) => task.cancel(),
+                    Some(Kind::Task(task)) => task.is_awaited_by(self) && task.cancel(),
                     // SAFETY: `Noted`.
                     Some(Kind::Other(other)) => unsafe { Awaited::cancel(other) },
                     None => false,

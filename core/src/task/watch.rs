@@ -82,13 +82,12 @@ struct Watch {
     slot: Option<&'static Slot>,
     /// As what it stands among the joiners of the task.
     key: Cell<Option<Key>>,
-    waiting: Cell<Option<&'static Slot>>,
     _pinned: PhantomPinned,
 }
 
 impl Watch {
     fn new(slot: Option<&'static Slot>) -> Self {
-        Self { slot, key: Cell::new(None), waiting: Cell::new(None), _pinned: PhantomPinned }
+        Self { slot, key: Cell::new(None), _pinned: PhantomPinned }
     }
 
     /// # Safety
@@ -118,9 +117,8 @@ impl Watch {
             drop(old);
         }
         if let Some(waiting) = slot.owner().running_task(by) {
-            // SAFETY: its step is under way on this thread. `Noted`: `drop` takes it out.
+            // SAFETY: its step is under way on this thread. `Noted`: a task's slot is always there.
             unsafe { waiting.await_on(Awaits::task(slot)) };
-            self.waiting.set(Some(waiting));
         }
         Poll::Pending
     }
@@ -132,9 +130,6 @@ impl Drop for Watch {
         // SAFETY: `OwnerOnly`: this is not `Send`. The handle is there, so the body is, and settled or not it is this
         // very task's.
         unsafe {
-            if let Some(waiting) = self.waiting.get() {
-                waiting.forget(Awaits::task(slot));
-            }
             if !slot.is_settled() {
                 drop(header(slot).as_ref().with_join(|join| join.unwatch(key)));
             }
