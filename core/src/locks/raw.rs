@@ -137,44 +137,32 @@ impl fmt::Debug for RawLock {
 
 impl RawLock {
     /// A step of one who wants the lock.
-    #[inline]
-    pub(super) fn poll_acquire(&self, waiter: Pin<&mut Waiter>, cx: &mut Context<'_>) -> Poll<()> {
-        if waiter.is_idle() && self.try_acquire() {
-            return Poll::Ready(());
-        }
-        self.poll_waiting(waiter, cx)
-    }
-
-    // Where flash counts, the short way is what every lock has of its own.
+    // Where flash counts, it is there once, not in every future that locks.
     #[cfg_attr(any(feature = "std", loom), inline)]
     #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
-    fn poll_waiting(&self, waiter: Pin<&mut Waiter>, cx: &mut Context<'_>) -> Poll<()> {
-        self.lines.poll::<0, _>(waiter, cx, |hold, lines, turned| {
+    pub(super) fn poll_acquire(&self, waiter: Pin<&mut Waiter>, cx: &mut Context<'_>) -> Poll<()> {
+        let claim = |hold: &mut Hold, lines: &mut [Line; 1], turned| {
             let mine = match turned {
                 Turned::Granted => true,
                 Turned::New => is_for_newcomers(hold, lines),
                 Turned::First => *hold == Hold::Free,
                 Turned::Again => false,
             };
-            mine.then(|| *hold = Hold::Held)
-        })
+            mine.then(|| {
+                *hold = Hold::Held;
+                ((), StoredWaker::NONE)
+            })
+        };
+        self.lines.poll::<0, _, _>(waiter, cx, claim, |()| ())
     }
 
     /// The end of one who wanted the lock.
     #[inline]
     pub(super) fn leave(&self, waiter: Pin<&mut Waiter>) {
-        if !waiter.is_idle() {
-            self.leave_waiting(waiter);
-        }
-    }
-
-    #[cold]
-    fn leave_waiting(&self, waiter: Pin<&mut Waiter>) {
-        let woken = self.lines.leave::<0>(waiter, |hold, lines, turned| match (turned, *hold) {
+        self.lines.leave::<0>(waiter, |hold, lines, turned| match (turned, *hold) {
             (Turned::Granted, _) | (_, Hold::Free) => hand_on(hold, lines),
             _ => StoredWaker::NONE,
         });
-        woken.wake();
     }
 }
 

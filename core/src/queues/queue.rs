@@ -265,14 +265,13 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     /// Takes `waiter` out of `LINE`; if it was told that there is something for it, and there is, the next one is told.
     #[cold]
     fn leave<const LINE: usize>(&self, waiter: Pin<&mut Waiter>, there_is: impl FnOnce(&S) -> bool) {
-        let woken = self.lines.leave::<LINE>(waiter, |state, lines, turned| {
+        self.lines.leave::<LINE>(waiter, |state, lines, turned| {
             if turned == Turned::Granted && there_is(&state.items) {
                 lines[LINE].grant_next()
             } else {
                 StoredWaker::NONE
             }
         });
-        woken.wake();
     }
 
     /// How many items are in. asyncio: `qsize`.
@@ -325,6 +324,12 @@ impl<S> State<S> {
     }
 }
 
+#[cold]
+#[inline(never)]
+fn polled_too_often() -> ! {
+    panic!("put() was polled after it was ready")
+}
+
 impl<T, S: Store<T>> fmt::Debug for QueueOf<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Queue").field("len", &self.len()).field("capacity", &self.capacity()).finish()
@@ -361,28 +366,24 @@ impl<T, S: Store<T>> Future for Put<'_, T, S> {
         let this = self.project();
         let place = this.item;
         let queue: &QueueOf<T, S> = this.queue;
-        if this.waiter.is_idle() {
-            match queue.try_put(place.take().expect("put() was polled after it was ready")) {
-                Ok(()) => return Poll::Ready(Ok(())),
-                Err(TryPutError::ShutDown(item)) => return Poll::Ready(Err(PutError::ShutDown(item))),
-                Err(TryPutError::Full(item)) => *place = Some(item),
-            }
-        }
-        let put = queue.lines.poll::<PUTTERS, _>(this.waiter, cx, |state, lines, turned| {
+        let claim = |state: &mut State<S>, lines: &mut [Line; 3], turned| {
             // Still in line: room that is there is for whoever was told of it.
             if matches!(turned, Turned::Again | Turned::First) {
                 return None;
             }
-            match state.put(place.take().expect("put() was polled after it was ready"), lines) {
-                Ok(woken) => Some(Ok(woken)),
-                Err(TryPutError::ShutDown(item)) => Some(Err(PutError::ShutDown(item))),
-                Err(TryPutError::Full(item)) => {
-                    *place = Some(item);
-                    None
+            // The item stays where it is as long as it must wait.
+            if !state.shut && state.items.is_full() {
+                return if place.is_some() { None } else { polled_too_often() };
+            }
+            let Some(item) = place.take() else { polled_too_often() };
+            match state.put(item, lines) {
+                Ok(woken) => Some((Ok(()), woken)),
+                Err(TryPutError::Full(item) | TryPutError::ShutDown(item)) => {
+                    Some((Err(PutError::ShutDown(item)), StoredWaker::NONE))
                 }
             }
-        });
-        put.map(|put| put.map(StoredWaker::wake))
+        };
+        queue.lines.poll::<PUTTERS, _, _>(this.waiter, cx, claim, |put| put)
     }
 }
 
@@ -418,29 +419,17 @@ impl<T, S: Store<T>> Future for Get<'_, T, S> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let queue: &QueueOf<T, S> = this.queue;
-        if this.waiter.is_idle() {
-            match queue.try_get() {
-                Ok(item) => return Poll::Ready(Ok(item)),
-                Err(TryGetError::ShutDown) => return Poll::Ready(Err(ShutDown)),
-                Err(TryGetError::Empty) => {}
-            }
-        }
-        let got = queue.lines.poll::<GETTERS, _>(this.waiter, cx, |state, lines, turned| {
+        let claim = |state: &mut State<S>, lines: &mut [Line; 3], turned| {
             // Still in line: an item that is there is for whoever was told of it.
             if matches!(turned, Turned::Again | Turned::First) {
                 return None;
             }
             match state.get(lines) {
-                Some(got) => Some(Ok(got)),
-                None => state.shut.then_some(Err(ShutDown)),
+                Some((item, woken)) => Some((Ok(item), woken)),
+                None => state.shut.then_some((Err(ShutDown), StoredWaker::NONE)),
             }
-        });
-        got.map(|got| {
-            got.map(|(item, woken)| {
-                woken.wake();
-                item
-            })
-        })
+        };
+        queue.lines.poll::<GETTERS, _, _>(this.waiter, cx, claim, |got| got)
     }
 }
 
@@ -462,7 +451,7 @@ pin_project_lite::pin_project! {
     impl<T, S> PinnedDrop for Join<'_, T, S> where S: Store<T> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            let _nobody = this.queue.lines.leave::<JOINERS>(this.waiter, |_, _, _| StoredWaker::NONE);
+            this.queue.lines.leave::<JOINERS>(this.waiter, |_, _, _| StoredWaker::NONE);
         }
     }
 }
@@ -472,10 +461,14 @@ impl<T, S: Store<T>> Future for Join<'_, T, S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        let lines = &this.queue.lines;
-        lines.poll::<JOINERS, _>(this.waiter, cx, |state, _, turned| {
-            (turned == Turned::Granted || state.unfinished == 0).then_some(())
-        })
+        this.queue.lines.poll::<JOINERS, _, _>(
+            this.waiter,
+            cx,
+            |state, _, turned| {
+                (turned == Turned::Granted || state.unfinished == 0).then_some(((), StoredWaker::NONE))
+            },
+            |()| (),
+        )
     }
 }
 

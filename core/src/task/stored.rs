@@ -32,6 +32,12 @@ mod flavour {
             }
         }
 
+        /// If it is one of ours; none of a foreign one.
+        #[inline]
+        pub(crate) fn ours(waker: &Waker) -> Self {
+            waker::slot(waker).map_or(Self::NONE, |slot| Self(ptr::from_ref(slot).expose_provenance()))
+        }
+
         #[inline]
         pub(crate) fn is_none(&self) -> bool {
             self.0 == 0
@@ -90,21 +96,6 @@ mod flavour {
             Self(word)
         }
 
-        /// Drops both. Nearly always there is nothing to do, and that takes one look.
-        #[inline]
-        pub(crate) fn discard(self, other: Self) {
-            if (self.0 | other.0) & FOREIGN == 0 {
-                core::mem::forget((self, other));
-            } else {
-                Self::discard_foreign(self, other);
-            }
-        }
-
-        #[cold]
-        fn discard_foreign(self, other: Self) {
-            drop((self, other));
-        }
-
         /// As a waker of the standard kind.
         pub(crate) fn into_waker(self) -> Option<Waker> {
             if self.0 & FOREIGN == 0 {
@@ -135,10 +126,11 @@ mod flavour {
     use core::ptr;
     use core::task::RawWakerVTable;
 
-    /// A waker put aside, or none. Two words: the parts of a waker, so that ours can be told apart and kept without a
-    /// clone.
+    /// A waker put aside, or none. Two words: the parts of a waker, but without the table if it is ours, so that ours can
+    /// be told apart at a look.
     ///
-    /// Invariant `Parts`: with a table, the two are the parts of a waker that this owns.
+    /// Invariant `Parts`: with a table, the two are the parts of a foreign waker that this owns; without, the first is the
+    /// address of a slot, or null.
     pub(crate) struct StoredWaker {
         data: *const (),
         vtable: Option<&'static RawWakerVTable>,
@@ -152,38 +144,43 @@ mod flavour {
 
         #[inline]
         pub(crate) fn of(waker: &Waker) -> Self {
-            // A clone of ours is a copy.
-            if waker::slot(waker).is_some() { Self::parts(waker) } else { Self::foreign(waker) }
+            if waker::is_ours(waker.vtable()) { Self::ours(waker) } else { Self::foreign(waker) }
         }
 
         #[cold]
         fn foreign(waker: &Waker) -> Self {
-            Self::parts(&ManuallyDrop::new(waker.clone()))
+            let waker = ManuallyDrop::new(waker.clone());
+            Self { data: waker.data(), vtable: Some(waker.vtable()) }
         }
 
+        /// If it is one of ours; none of a foreign one.
         #[inline]
-        fn parts(waker: &Waker) -> Self {
-            Self { data: waker.data(), vtable: Some(waker.vtable()) }
+        pub(crate) fn ours(waker: &Waker) -> Self {
+            // A clone of ours is a copy.
+            let data = if waker::is_ours(waker.vtable()) { waker.data() } else { ptr::null() };
+            Self { data, vtable: None }
         }
 
         #[inline]
         pub(crate) fn is_none(&self) -> bool {
-            self.vtable.is_none()
+            self.vtable.is_none() && self.data.is_null()
         }
 
         /// The slot, if it is ours.
         #[inline]
         fn slot(&self) -> Option<&'static Slot> {
             // SAFETY: `Parts`; slots are `Immortal`.
-            if self.vtable.is_some_and(waker::is_ours) { Some(unsafe { &*self.data.cast::<Slot>() }) } else { None }
+            if self.vtable.is_none() { unsafe { self.data.cast::<Slot>().as_ref() } } else { None }
         }
 
         /// Wakes, if there is one.
         #[inline]
         pub(crate) fn wake(self) {
-            match self.slot() {
-                Some(slot) => slot.wake(),
-                None => self.wake_foreign(),
+            if self.vtable.is_some() {
+                return self.wake_foreign();
+            }
+            if let Some(slot) = self.slot() {
+                slot.wake();
             }
         }
 
@@ -200,26 +197,21 @@ mod flavour {
             self.slot().is_some_and(Slot::is_leaving)
         }
 
-        /// Drops both.
-        #[inline(never)]
-        pub(crate) fn discard(self, other: Self) {
-            drop((self, other));
-        }
-
         /// As a waker of the standard kind.
         pub(crate) fn into_waker(self) -> Option<Waker> {
             let this = ManuallyDrop::new(self);
-            // SAFETY: `Parts`, which are given away here.
-            this.vtable.map(|vtable| unsafe { Waker::new(this.data, vtable) })
+            match this.vtable {
+                // SAFETY: `Parts`, which are given away here.
+                Some(vtable) => Some(unsafe { Waker::new(this.data, vtable) }),
+                None => this.slot().map(|slot| ManuallyDrop::into_inner(waker::of(slot))),
+            }
         }
     }
 
     impl Drop for StoredWaker {
         #[inline]
         fn drop(&mut self) {
-            if let Some(vtable) = self.vtable
-                && !waker::is_ours(vtable)
-            {
+            if let Some(vtable) = self.vtable {
                 // SAFETY: `Parts`, which are not used again.
                 drop(unsafe { Waker::new(self.data, vtable) });
             }

@@ -6,7 +6,7 @@
 //! fall between. What is to be woken is carried out of the lock and woken there.
 
 use super::{Line, Waiter};
-use crate::sync::{Holder, Short};
+use crate::sync::{Held, Holder, Mark, Short};
 use crate::task::StoredWaker;
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -25,30 +25,53 @@ pub(crate) trait Guarded {
 /// Notices user code that comes back to the lock under which it runs, if there is any.
 pub(crate) trait Guard {
     const NEW: Self;
-    fn with<T, R>(&self, short: &Short<T>, f: impl FnOnce(&mut T) -> R) -> R;
+    type Mark<'a>
+    where
+        Self: 'a;
+    fn lock<'a, T>(&'a self, short: &'a Short<T>) -> (Self::Mark<'a>, Held<'a, T>);
 }
 
 /// No user code is run.
 impl Guard for () {
     const NEW: Self = ();
+    type Mark<'a> = ();
 
     #[inline]
-    fn with<T, R>(&self, short: &Short<T>, f: impl FnOnce(&mut T) -> R) -> R {
-        short.with(f)
+    fn lock<'a, T>(&'a self, short: &'a Short<T>) -> ((), Held<'a, T>) {
+        ((), short.lock())
     }
 }
 
 impl Guard for Holder {
     const NEW: Self = Self::new();
+    type Mark<'a> = Mark<'a>;
 
-    fn with<T, R>(&self, short: &Short<T>, f: impl FnOnce(&mut T) -> R) -> R {
-        short.with_user_code(self, f)
+    fn lock<'a, T>(&'a self, short: &'a Short<T>) -> (Mark<'a>, Held<'a, T>) {
+        short.lock_for_user_code(self)
     }
 }
 
 struct Shared<S, const N: usize> {
     state: S,
     lines: [Line; N],
+}
+
+/// State and lines, as long as it lives.
+struct Locked<'a, S: Guarded, const N: usize>
+where
+    S::Guard: 'a,
+{
+    /// Goes before the lock does.
+    _mark: <S::Guard as Guard>::Mark<'a>,
+    shared: Held<'a, Shared<S, N>>,
+}
+
+impl<S: Guarded, const N: usize> Locked<'_, S, N> {
+    #[inline]
+    fn parts(&mut self) -> (&mut S, &mut [Line; N]) {
+        let shared = &mut *self.shared;
+        (&mut shared.state, &mut shared.lines)
+    }
 }
 
 /// How a waiter comes to look at the state.
@@ -71,10 +94,18 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
         }
     }
 
+    #[inline]
+    fn lock(&self) -> Locked<'_, S, N> {
+        let (mark, shared) = self.guard.lock(&self.shared);
+        Locked { _mark: mark, shared }
+    }
+
     /// Runs `f` with state and lines under the lock.
     #[inline]
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut S, &mut [Line; N]) -> R) -> R {
-        self.guard.with(&self.shared, |shared| f(&mut shared.state, &mut shared.lines))
+        let mut locked = self.lock();
+        let (state, lines) = locked.parts();
+        f(state, lines)
     }
 
     /// Runs `f`, and wakes whom it has granted something.
@@ -105,60 +136,97 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
         }
     }
 
-    /// Looks at the state for `waiter`: `claim` takes what it wants of it, or answers none, and then the waiter stands in
-    /// `LINE`: where it stood if it still does, else at the end.
+    /// Looks at the state for `waiter`: `claim` takes what it wants of it and says whom that concerns, or answers none, and
+    /// then the waiter stands in `LINE`: where it stood if it still does, else at the end. What was claimed is made into what
+    /// the future gives out before any foreign code is called: if that panics, it is dropped, not forgotten.
     ///
-    /// This is the long way. A future whose waiter is idle tries the short one first, as a newcomer without a place in
-    /// line. The waiter uses this line of this queue only, and its owner's drop calls `leave`.
+    /// The waiter uses this line of this queue only, and its owner's drop calls `leave`.
     #[inline]
-    pub(crate) fn poll<const LINE: usize, R>(
+    pub(crate) fn poll<const LINE: usize, C, R>(
         &self,
         waiter: Pin<&mut Waiter>,
         cx: &mut Context<'_>,
-        claim: impl FnOnce(&mut S, &mut [Line; N], Turned) -> Option<R>,
+        mut claim: impl FnMut(&mut S, &mut [Line; N], Turned) -> Option<(C, StoredWaker)>,
+        make: impl FnOnce(C) -> R,
     ) -> Poll<R> {
-        // Before the lock: the clone of a foreign waker is foreign code. What comes back is dropped after it, for the
-        // same reason.
-        let mut waker = StoredWaker::of(cx.waker());
         let waiter = &*waiter.into_ref();
-        let (polled, old) = self.with(|state, lines| {
-            let turned = if lines[LINE].take_up(waiter) {
-                Turned::Granted
-            } else if !waiter.is_waiting() {
-                Turned::New
-            } else if lines[LINE].is_first(waiter) {
-                Turned::First
-            } else {
-                Turned::Again
+        let mut locked = self.lock();
+        if let Some(turned) = waiter.back() {
+            let (state, lines) = locked.parts();
+            if let Some((claimed, woken)) = claim(state, lines, turned) {
+                waiter.rest();
+                drop(locked);
+                let made = make(claimed);
+                woken.wake();
+                return Poll::Ready(made);
+            }
+            let waker = StoredWaker::ours(cx.waker());
+            if !waker.is_none() {
+                // SAFETY: `Linked`: the waiter is pinned, is in no line, and leaves in `leave`, which its owner's drop
+                // calls.
+                unsafe { lines[LINE].join(waiter, waker) };
+                return Poll::Pending;
+            }
+            waiter.rest();
+        }
+        drop(locked);
+        self.poll_slowly::<LINE, C, R>(waiter, cx, claim, make)
+    }
+
+    /// A step of one that stood in line before it, and was polled for another reason, or that comes with a foreign waker.
+    #[cold]
+    fn poll_slowly<const LINE: usize, C, R>(
+        &self,
+        waiter: &Waiter,
+        cx: &mut Context<'_>,
+        mut claim: impl FnMut(&mut S, &mut [Line; N], Turned) -> Option<(C, StoredWaker)>,
+        make: impl FnOnce(C) -> R,
+    ) -> Poll<R> {
+        // Before the lock: the clone of a foreign waker is foreign code. What comes back is dropped after it, for the same
+        // reason.
+        let waker = StoredWaker::of(cx.waker());
+        let (claimed, old) = self.with(|state, lines| {
+            let turned = match waiter.back() {
+                Some(turned) => turned,
+                None if lines[LINE].is_first(waiter) => Turned::First,
+                None => Turned::Again,
             };
-            if let Some(result) = claim(state, lines, turned) {
-                // SAFETY: (of all three) `Linked`: the waiter is pinned, is in this line if in any, and leaves in
-                // `leave`, which its owner's drop calls.
-                return (Poll::Ready(result), unsafe { lines[LINE].leave(waiter) });
-            }
-            let mut new = waker.take();
-            if matches!(turned, Turned::Again | Turned::First) {
-                // SAFETY: as above.
-                unsafe { lines[LINE].set_waker(waiter, &mut new) };
-            } else {
-                // SAFETY: as above.
-                unsafe { lines[LINE].join(waiter, &mut new) };
-            }
-            (Poll::Pending, new)
+            let claimed = claim(state, lines, turned);
+            // SAFETY: (of all) `Linked`: as in `poll`; it is in this line or in none.
+            let old = unsafe {
+                if claimed.is_some() {
+                    (lines[LINE].leave(waiter), waker)
+                } else if matches!(turned, Turned::First | Turned::Again) {
+                    (lines[LINE].set_waker(waiter, waker), StoredWaker::NONE)
+                } else {
+                    lines[LINE].join(waiter, waker);
+                    (StoredWaker::NONE, StoredWaker::NONE)
+                }
+            };
+            (claimed, old)
         });
-        old.discard(waker);
-        polled
+        match claimed {
+            Some((claimed, woken)) => {
+                let made = make(claimed);
+                woken.wake();
+                drop(old);
+                Poll::Ready(made)
+            }
+            None => Poll::Pending,
+        }
     }
 
     /// Takes `waiter` out of the line, if it is in it or holds a grant. `settle` is told which, and says whom that
-    /// concerns: who that is, is to be woken by the caller, the owner's `drop`.
+    /// concerns: who that is, is woken.
     #[inline]
     pub(crate) fn leave<const LINE: usize>(
         &self,
         waiter: Pin<&mut Waiter>,
         settle: impl FnOnce(&mut S, &mut [Line; N], Turned) -> StoredWaker,
-    ) -> StoredWaker {
-        if waiter.is_idle() { StoredWaker::NONE } else { self.leave_now::<LINE>(&waiter, settle) }
+    ) {
+        if !waiter.is_idle() {
+            self.leave_now::<LINE>(&waiter, settle);
+        }
     }
 
     #[cold]
@@ -166,14 +234,14 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
         &self,
         waiter: &Waiter,
         settle: impl FnOnce(&mut S, &mut [Line; N], Turned) -> StoredWaker,
-    ) -> StoredWaker {
+    ) {
         let (woken, own) = self.with(|state, lines| {
-            let turned = if lines[LINE].take_up(waiter) { Turned::Granted } else { Turned::Again };
-            // SAFETY: `Linked`: it is in this line if in any, and a grant was taken up.
+            let turned = waiter.back().unwrap_or(Turned::Again);
+            // SAFETY: `Linked`: it is in this line if in any.
             let own = unsafe { lines[LINE].leave(waiter) };
             (settle(state, lines, turned), own)
         });
-        own.discard(StoredWaker::NONE);
-        woken
+        woken.wake();
+        drop(own);
     }
 }
