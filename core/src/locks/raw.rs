@@ -4,7 +4,7 @@
 //! the lock does not count as locked, as in asyncio.
 
 use crate::task::StoredWaker;
-use crate::wait::{Guarded, Line, Lines, Turned, Waiter};
+use crate::wait::{Guarded, Line, Lines, Locked, Turned, Waiter};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -123,6 +123,15 @@ fn hand_on(hold: &mut Hold, lines: &mut [Line; 1]) -> StoredWaker {
     first
 }
 
+#[cfg_attr(any(feature = "std", loom), inline)]
+#[cfg_attr(not(any(feature = "std", loom)), inline(never))]
+fn hand_over(mut locked: Locked<'_, Hold, 1>) {
+    let (hold, lines) = locked.parts();
+    let first = hand_on(hold, lines);
+    drop(locked);
+    first.wake();
+}
+
 impl Default for RawLock {
     fn default() -> Self {
         Self::new()
@@ -137,10 +146,28 @@ impl fmt::Debug for RawLock {
 
 impl RawLock {
     /// A step of one who wants the lock.
-    // Where flash counts, it is there once, not in every future that locks.
+    #[inline]
+    pub(super) fn poll_acquire(&self, waiter: Pin<&mut Waiter>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut locked = self.lines.lock();
+        if cfg!(not(any(feature = "std", loom))) {
+            let (hold, lines) = locked.parts();
+            if *hold == Hold::Free && waiter.is_idle() && lines[0].is_empty() {
+                *hold = Hold::Held;
+                return Poll::Ready(());
+            }
+        }
+        self.poll_waiting(locked, waiter, cx)
+    }
+
+    // The short way is what every future that locks has of its own; the long one is there once, for flash counts.
     #[cfg_attr(any(feature = "std", loom), inline)]
     #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
-    pub(super) fn poll_acquire(&self, waiter: Pin<&mut Waiter>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_waiting(
+        &self,
+        locked: Locked<'_, Hold, 1>,
+        waiter: Pin<&mut Waiter>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         let claim = |hold: &mut Hold, lines: &mut [Line; 1], turned| {
             let mine = match turned {
                 Turned::Granted => true,
@@ -153,7 +180,19 @@ impl RawLock {
                 ((), StoredWaker::NONE)
             })
         };
-        self.lines.poll::<0, _, _>(waiter, cx, claim, |()| ())
+        self.lines.poll_locked::<0, _, _>(locked, waiter, cx, claim, |()| ())
+    }
+
+    /// Gives the lock back on behalf of one who holds it.
+    #[inline]
+    pub(super) fn give_back(&self) {
+        let mut locked = self.lines.lock();
+        let (hold, lines) = locked.parts();
+        if lines[0].is_empty() {
+            *hold = Hold::Free;
+        } else {
+            hand_over(locked);
+        }
     }
 
     /// The end of one who wanted the lock.

@@ -32,10 +32,10 @@ mod flavour {
             }
         }
 
-        /// If it is one of ours; none of a foreign one.
+        /// If it is one of ours.
         #[inline]
-        pub(crate) fn ours(waker: &Waker) -> Self {
-            waker::slot(waker).map_or(Self::NONE, |slot| Self(ptr::from_ref(slot).expose_provenance()))
+        pub(crate) fn ours(waker: &Waker) -> Option<Self> {
+            waker::slot(waker).map(|slot| Self(ptr::from_ref(slot).expose_provenance()))
         }
 
         #[inline]
@@ -144,7 +144,7 @@ mod flavour {
 
         #[inline]
         pub(crate) fn of(waker: &Waker) -> Self {
-            if waker::is_ours(waker.vtable()) { Self::ours(waker) } else { Self::foreign(waker) }
+            Self::ours(waker).unwrap_or_else(|| Self::foreign(waker))
         }
 
         #[cold]
@@ -153,12 +153,10 @@ mod flavour {
             Self { data: waker.data(), vtable: Some(waker.vtable()) }
         }
 
-        /// If it is one of ours; none of a foreign one.
+        /// If it is one of ours, of which a clone is a copy.
         #[inline]
-        pub(crate) fn ours(waker: &Waker) -> Self {
-            // A clone of ours is a copy.
-            let data = if waker::is_ours(waker.vtable()) { waker.data() } else { ptr::null() };
-            Self { data, vtable: None }
+        pub(crate) fn ours(waker: &Waker) -> Option<Self> {
+            waker::is_ours(waker.vtable()).then(|| Self { data: waker.data(), vtable: None })
         }
 
         #[inline]

@@ -6,4 +6,4 @@ mod queue;
 
 pub use cell::WaitCell;
 pub(crate) use line::{Line, Waiter};
-pub(crate) use queue::{Guarded, Lines, Turned};
+pub(crate) use queue::{Guarded, Lines, Locked, Turned};

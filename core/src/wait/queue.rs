@@ -57,7 +57,7 @@ struct Shared<S, const N: usize> {
 }
 
 /// State and lines, as long as it lives.
-struct Locked<'a, S: Guarded, const N: usize>
+pub(crate) struct Locked<'a, S: Guarded, const N: usize>
 where
     S::Guard: 'a,
 {
@@ -68,7 +68,7 @@ where
 
 impl<S: Guarded, const N: usize> Locked<'_, S, N> {
     #[inline]
-    fn parts(&mut self) -> (&mut S, &mut [Line; N]) {
+    pub(crate) fn parts(&mut self) -> (&mut S, &mut [Line; N]) {
         let shared = &mut *self.shared;
         (&mut shared.state, &mut shared.lines)
     }
@@ -95,7 +95,7 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
     }
 
     #[inline]
-    fn lock(&self) -> Locked<'_, S, N> {
+    pub(crate) fn lock(&self) -> Locked<'_, S, N> {
         let (mark, shared) = self.guard.lock(&self.shared);
         Locked { _mark: mark, shared }
     }
@@ -146,11 +146,23 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
         &self,
         waiter: Pin<&mut Waiter>,
         cx: &mut Context<'_>,
+        claim: impl FnMut(&mut S, &mut [Line; N], Turned) -> Option<(C, StoredWaker)>,
+        make: impl FnOnce(C) -> R,
+    ) -> Poll<R> {
+        self.poll_locked::<LINE, C, R>(self.lock(), waiter, cx, claim, make)
+    }
+
+    /// As `poll`, by whoever holds the lock already.
+    #[inline]
+    pub(crate) fn poll_locked<const LINE: usize, C, R>(
+        &self,
+        mut locked: Locked<'_, S, N>,
+        waiter: Pin<&mut Waiter>,
+        cx: &mut Context<'_>,
         mut claim: impl FnMut(&mut S, &mut [Line; N], Turned) -> Option<(C, StoredWaker)>,
         make: impl FnOnce(C) -> R,
     ) -> Poll<R> {
         let waiter = &*waiter.into_ref();
-        let mut locked = self.lock();
         if let Some(turned) = waiter.back() {
             let (state, lines) = locked.parts();
             if let Some((claimed, woken)) = claim(state, lines, turned) {
@@ -160,8 +172,7 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
                 woken.wake();
                 return Poll::Ready(made);
             }
-            let waker = StoredWaker::ours(cx.waker());
-            if !waker.is_none() {
+            if let Some(waker) = StoredWaker::ours(cx.waker()) {
                 // SAFETY: `Linked`: the waiter is pinned, is in no line, and leaves in `leave`, which its owner's drop
                 // calls.
                 unsafe { lines[LINE].join(waiter, waker) };
