@@ -13,7 +13,7 @@ use super::Store;
 use super::{DynFifo, DynLifo, DynPriority};
 use super::{Fifo, Lifo, Priority};
 use crate::task::StoredWaker;
-use crate::wait::{Guarded, Line, Lines, Turned, Waiter};
+use crate::wait::{Finally, Guard, Guarded, Line, Lines, Turned, Waiter, to_the_end};
 use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
@@ -57,6 +57,12 @@ impl<S: Guarded> Guarded for State<S> {
 /// # Fairness
 /// Those who wait for items are woken in order of arrival, and so are those who wait for room. As in asyncio a
 /// newcomer may take an item before the one that was woken for it has its turn, which then waits again.
+///
+/// # Panics of other code
+/// When a waker of another executor, a comparison of two items or the drop of one panics, the panic goes to the caller, and
+/// the queue stays whole: all others who are to be woken are woken, and all items that are to go are dropped. An item
+/// that was put is in. One that was taken has left, and is dropped on the panic's way; it counts until
+/// [`task_done`](Self::task_done), like any that was taken.
 pub struct QueueOf<T, S: Store<T>> {
     lines: Lines<State<S>, 3>,
     _items: PhantomData<fn() -> T>,
@@ -201,10 +207,13 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     /// When there is no room or the queue was shut down; the item comes back.
     #[inline]
     pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
-        self.lines.with_wake(|state, lines| match state.put(item, lines) {
+        let tell = Tell(self);
+        let put = self.lines.with_wake(|state, lines| match state.put(item, lines) {
             Ok(woken) => (Ok(()), woken),
             Err(error) => (Err(error), StoredWaker::NONE),
-        })
+        });
+        tell.disarm();
+        put
     }
 
     /// Takes the next item if there is one now. asyncio: `get_nowait`.
@@ -213,10 +222,13 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     /// When there is none.
     #[inline]
     pub fn try_get(&self) -> Result<T, TryGetError> {
-        self.lines.with_wake(|state, lines| match state.get(lines) {
+        let tell = Tell(self);
+        let got = self.lines.with_wake(|state, lines| match state.get(lines) {
             Some((item, woken)) => (Ok(item), woken),
             None => (Err(if state.shut { TryGetError::ShutDown } else { TryGetError::Empty }), StoredWaker::NONE),
-        })
+        });
+        tell.disarm();
+        got
     }
 
     /// Says that the work for one item that was taken is done.
@@ -247,19 +259,22 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     /// Ends the queue: puts fail from now on, and gets once it is empty. All who wait are woken to find out.
     pub fn shutdown(&self, how: Shutdown) {
         self.lines.with(|state, _| state.shut = true);
+        // The last first: that is how they are dropped, whatever panics.
+        let _putters = Finally(|| self.lines.with_wake_all(PUTTERS, |_| true));
+        let _getters = Finally(|| self.lines.with_wake_all(GETTERS, |_| true));
         if how == Shutdown::Immediate {
+            let _joiners = Finally(|| self.lines.with_wake_all(JOINERS, |state| state.unfinished == 0));
             // Item by item: their drops are user code, which must not run under the lock.
-            while let Some(item) = self.lines.with(|state, _| {
-                let item = state.items.pop()?;
-                state.unfinished = state.unfinished.saturating_sub(1);
-                Some(item)
-            }) {
-                drop(item);
-            }
-            self.lines.with_wake_all(JOINERS, |state| state.unfinished == 0);
+            to_the_end(|| {
+                let item = self.lines.with(|state, _| {
+                    if !state.items.is_empty() {
+                        state.unfinished = state.unfinished.saturating_sub(1);
+                    }
+                    state.items.pop()
+                });
+                item.is_some()
+            });
         }
-        self.lines.with_wake_all(GETTERS, |_| true);
-        self.lines.with_wake_all(PUTTERS, |_| true);
     }
 
     /// Takes `waiter` out of `LINE`; if it was told that there is something for it, and there is, the next one is told.
@@ -300,6 +315,32 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     }
 }
 
+/// Keeps `NoneForgotten` when a comparison has panicked: before it, an item went in or out, and nobody was told of it.
+struct Tell<'a, T, S: Store<T>>(&'a QueueOf<T, S>);
+
+impl<T, S: Store<T>> Tell<'_, T, S> {
+    #[inline]
+    fn disarm(self) {
+        core::mem::forget(self);
+    }
+}
+
+impl<T, S: Store<T>> Drop for Tell<'_, T, S> {
+    #[inline]
+    fn drop(&mut self) {
+        if !<S::Guard as Guard>::USER_CODE {
+            return;
+        }
+        let lines = &self.0.lines;
+        lines.with_wake(|state, lines| {
+            ((), if state.items.is_empty() { StoredWaker::NONE } else { lines[GETTERS].grant_next() })
+        });
+        lines.with_wake(|state, lines| {
+            ((), if state.items.is_full() { StoredWaker::NONE } else { lines[PUTTERS].grant_next() })
+        });
+    }
+}
+
 impl<S> State<S> {
     #[inline]
     fn put<T>(&mut self, item: T, lines: &mut [Line; 3]) -> Result<StoredWaker, TryPutError<T>>
@@ -309,9 +350,15 @@ impl<S> State<S> {
         if self.shut {
             return Err(TryPutError::ShutDown(item));
         }
-        self.items.push(item).map_err(TryPutError::Full)?;
+        if self.items.is_full() {
+            return Err(TryPutError::Full(item));
+        }
+        // Before it goes in: if a comparison panics, it is in.
         self.unfinished = self.unfinished.saturating_add(1);
-        Ok(lines[GETTERS].grant_next())
+        match self.items.push(item) {
+            Ok(()) => Ok(lines[GETTERS].grant_next()),
+            Err(item) => Err(TryPutError::Full(item)),
+        }
     }
 
     #[inline]
@@ -383,7 +430,10 @@ impl<T, S: Store<T>> Future for Put<'_, T, S> {
                 }
             }
         };
-        queue.lines.poll::<PUTTERS, _, _>(this.waiter, cx, claim, |put| put)
+        let tell = Tell(queue);
+        let put = queue.lines.poll::<PUTTERS, _, _>(this.waiter, cx, claim, |put| put);
+        tell.disarm();
+        put
     }
 }
 
@@ -429,7 +479,10 @@ impl<T, S: Store<T>> Future for Get<'_, T, S> {
                 None => state.shut.then_some((Err(ShutDown), StoredWaker::NONE)),
             }
         };
-        queue.lines.poll::<GETTERS, _, _>(this.waiter, cx, claim, |got| got)
+        let tell = Tell(queue);
+        let got = queue.lines.poll::<GETTERS, _, _>(this.waiter, cx, claim, |got| got);
+        tell.disarm();
+        got
     }
 }
 

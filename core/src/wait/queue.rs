@@ -5,7 +5,7 @@
 //! "Is it free?" and "then I wait" are one step, and so are "it is free now" and "you there, take it": no wake-up can
 //! fall between. What is to be woken is carried out of the lock and woken there.
 
-use super::{Line, Waiter};
+use super::{Line, Waiter, to_the_end};
 use crate::sync::{Held, Holder, Mark, Short};
 use crate::task::StoredWaker;
 use core::pin::Pin;
@@ -25,6 +25,8 @@ pub(crate) trait Guarded {
 /// Notices user code that comes back to the lock under which it runs, if there is any.
 pub(crate) trait Guard {
     const NEW: Self;
+    /// Whether any is run.
+    const USER_CODE: bool;
     type Mark<'a>
     where
         Self: 'a;
@@ -34,6 +36,7 @@ pub(crate) trait Guard {
 /// No user code is run.
 impl Guard for () {
     const NEW: Self = ();
+    const USER_CODE: bool = false;
     type Mark<'a> = ();
 
     #[inline]
@@ -44,6 +47,7 @@ impl Guard for () {
 
 impl Guard for Holder {
     const NEW: Self = Self::new();
+    const USER_CODE: bool = true;
     type Mark<'a> = Mark<'a>;
 
     fn lock<'a, T>(&'a self, short: &'a Short<T>) -> (Mark<'a>, Held<'a, T>) {
@@ -125,15 +129,14 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
         }
     }
 
-    /// Wakes whom `grant` chooses, as long as it chooses anyone. The lock is free in between.
+    /// Wakes whom `grant` chooses, as long as it chooses anyone, whatever a waker does. The lock is free in between.
     pub(crate) fn wake_on(&self, mut grant: impl FnMut(&mut S, &mut [Line; N]) -> StoredWaker) {
-        loop {
+        to_the_end(|| {
             let woken = self.with(&mut grant);
-            if woken.is_none() {
-                return;
-            }
+            let any = !woken.is_none();
             woken.wake();
-        }
+            any
+        });
     }
 
     /// Looks at the state for `waiter`: `claim` takes what it wants of it and says whom that concerns, or answers none, and
