@@ -114,17 +114,19 @@ fn is_for_newcomers(hold: &Hold, lines: &[Line; 1]) -> bool {
 /// The lock is free: the first in line gets it.
 #[inline]
 fn hand_on(hold: &mut Hold, lines: &mut [Line; 1]) -> StoredWaker {
-    if lines[0].is_empty() {
-        *hold = Hold::Free;
-        return StoredWaker::NONE;
+    match lines[0].grant_first() {
+        Some(first) => {
+            *hold = Hold::Handed;
+            first
+        }
+        None => {
+            *hold = Hold::Free;
+            StoredWaker::NONE
+        }
     }
-    let first = lines[0].grant_first();
-    *hold = if first.is_none() { Hold::Free } else { Hold::Handed };
-    first
 }
 
-#[cfg_attr(any(feature = "std", loom), inline)]
-#[cfg_attr(not(any(feature = "std", loom)), inline(never))]
+#[inline]
 fn hand_over(mut locked: Locked<'_, Hold, 1>) {
     let (hold, lines) = locked.parts();
     let first = hand_on(hold, lines);

@@ -39,9 +39,9 @@ impl<T, const N: usize> Ring<T, N> {
             return Err(item);
         }
         let at = self.behind(self.len);
-        // SAFETY: `Filled`: both are below N, so their sum less N is too, and nothing is in that place.
-        unsafe { self.places.get_unchecked_mut(at) }.write(item);
         self.len += 1;
+        // SAFETY: `Filled`: both were below N, so their sum less N is too, and nothing was in that place.
+        unsafe { self.places.get_unchecked_mut(at) }.write(item);
         Ok(())
     }
 

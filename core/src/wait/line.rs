@@ -202,21 +202,20 @@ impl Line {
         }
     }
 
-    /// Grants the first, unless its task is about to drop it: then nobody, for the drop passes the matter on. (Nobody is a waker
-    /// that does nothing, here and below.)
+    /// Grants the first, unless its task is about to drop it: then nobody, for the drop passes the matter on.
     #[inline]
-    pub(crate) fn grant_first(&mut self) -> StoredWaker {
+    pub(crate) fn grant_first(&mut self) -> Option<StoredWaker> {
         // SAFETY: `Linked`.
         unsafe {
             match self.first.as_ref() {
-                Some(first) if !first.node().waker.is_leaving() => self.take_first(first, GRANTED),
-                _ => StoredWaker::NONE,
+                Some(first) if !first.node().waker.is_leaving() => Some(self.take_first(first, GRANTED)),
+                _ => None,
             }
         }
     }
 
-    /// Grants the first whose task is not about to drop it. Those before it leave the line by this, so that each is
-    /// passed over once only.
+    /// Grants the first whose task is not about to drop it; nobody is a waker that does nothing. Those before it leave the
+    /// line by this, so that each is passed over once only.
     #[inline]
     pub(crate) fn grant_next(&mut self) -> StoredWaker {
         // SAFETY: `Linked`.
