@@ -164,12 +164,7 @@ impl RawLock {
     // The short way is what every future that locks has of its own; the long one is there once, for flash counts.
     #[cfg_attr(any(feature = "std", loom), inline)]
     #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
-    fn poll_waiting(
-        &self,
-        locked: Locked<'_, Hold, 1>,
-        waiter: Pin<&mut Waiter>,
-        cx: &mut Context<'_>,
-    ) -> Poll<()> {
+    fn poll_waiting(&self, locked: Locked<'_, Hold, 1>, waiter: Pin<&mut Waiter>, cx: &mut Context<'_>) -> Poll<()> {
         let claim = |hold: &mut Hold, lines: &mut [Line; 1], turned| {
             let mine = match turned {
                 Turned::Granted => true,

@@ -517,9 +517,7 @@ impl<T, S: Store<T>> Future for Join<'_, T, S> {
         this.queue.lines.poll::<JOINERS, _, _>(
             this.waiter,
             cx,
-            |state, _, turned| {
-                (turned == Turned::Granted || state.unfinished == 0).then_some(((), StoredWaker::NONE))
-            },
+            |state, _, turned| (turned == Turned::Granted || state.unfinished == 0).then_some(((), StoredWaker::NONE)),
             |()| (),
         )
     }

@@ -228,10 +228,10 @@ mod hosted {
     }
 }
 
-#[cfg(all(feature = "std", not(loom)))]
-pub(crate) use hosted::{Held, Short};
 #[cfg(all(test, loom))]
 pub(crate) use hosted::Short as ByteLock;
+#[cfg(all(feature = "std", not(loom)))]
+pub(crate) use hosted::{Held, Short};
 
 /// A value behind a lock that is held for a few instructions.
 #[cfg(not(any(feature = "std", loom)))]

@@ -265,9 +265,7 @@ impl Line {
         unsafe {
             match self.first.as_ref() {
                 // Wrapping: right as long as fewer than 2^31 rounds begin while one is under way.
-                Some(first) if (first.node().epoch.wrapping_sub(epoch) as i32) < 0 => {
-                    self.take_first(first, GRANTED)
-                }
+                Some(first) if (first.node().epoch.wrapping_sub(epoch) as i32) < 0 => self.take_first(first, GRANTED),
                 _ => StoredWaker::NONE,
             }
         }

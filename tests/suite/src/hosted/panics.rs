@@ -326,12 +326,20 @@ pub(crate) fn a_leftover_that_panics_when_the_runner_goes_does_not_spoil_the_nex
 
 /// A waker that panics, and one that counts.
 fn panicking() -> Waker {
-    witnessed(|what| if what == Move::Wake { boom() })
+    witnessed(|what| {
+        if what == Move::Wake {
+            boom()
+        }
+    })
 }
 
 fn counting(count: &Rc<Cell<usize>>) -> Waker {
     let count = count.clone();
-    witnessed(move |what| if what == Move::Wake { count.set(count.get() + 1) })
+    witnessed(move |what| {
+        if what == Move::Wake {
+            count.set(count.get() + 1)
+        }
+    })
 }
 
 /// One step under `waker`.
@@ -414,7 +422,8 @@ pub(crate) fn shutdown_drops_the_items_behind_one_whose_drop_panics<W: Hosted>(_
     let queue: DynQueue<Box<dyn Anything>> = DynQueue::new(3);
     for name in ["first", "boom", "third"] {
         let guard = trace.on_drop(name);
-        let item: Box<dyn Anything> = if name == "boom" { Box::new((guard, on_drop(|| boom()))) } else { Box::new(guard) };
+        let item: Box<dyn Anything> =
+            if name == "boom" { Box::new((guard, on_drop(|| boom()))) } else { Box::new(guard) };
         assert!(queue.try_put(item).is_ok());
     }
     let mut put = Box::pin(queue.put(Box::new(())));
@@ -542,7 +551,13 @@ pub(crate) fn a_waker_that_panics_in_get_takes_that_item_and_no_more<W: Hosted>(
 }
 
 pub(crate) fn a_waker_that_panics_when_it_is_dropped_takes_no_lock_with_it<W: Hosted>(_: &mut W) {
-    let dropped_badly = || witnessed(|what| if what == Move::Drop { boom() });
+    let dropped_badly = || {
+        witnessed(|what| {
+            if what == Move::Drop {
+                boom()
+            }
+        })
+    };
     let (mutex, permits, raw) = (Mutex::new(1), Semaphore::new(0), RawLock::new());
 
     // In line first, with a waker that panics when it goes; free when it is looked at for another reason.
