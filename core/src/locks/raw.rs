@@ -4,7 +4,7 @@
 //! the lock does not count as locked, as in asyncio.
 
 use crate::task::StoredWaker;
-use crate::wait::{Guarded, Line, Lines, Locked, Turned, Waiter};
+use crate::wait::{ByClosure, Guarded, Line, Lines, Locked, Turned, Waiter};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -177,7 +177,7 @@ impl RawLock {
                 ((), StoredWaker::NONE)
             })
         };
-        self.lines.poll_locked::<0, _, _>(locked, waiter, cx, claim, |()| ())
+        self.lines.poll_locked::<0, _, _>(locked, waiter, cx, ByClosure(claim), |()| ())
     }
 
     /// Gives the lock back on behalf of one who holds it.

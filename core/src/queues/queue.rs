@@ -13,7 +13,7 @@ use super::Store;
 use super::{DynFifo, DynLifo, DynPriority};
 use super::{Fifo, Lifo, Priority};
 use crate::task::StoredWaker;
-use crate::wait::{Finally, Guard, Guarded, Line, Lines, Turned, Waiter, to_the_end};
+use crate::wait::{Claim, Finally, Guard, Guarded, Line, Lines, Turned, Waiter, to_the_end};
 use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
@@ -403,6 +403,36 @@ pin_project_lite::pin_project! {
     }
 }
 
+/// The claim of a [`Put`]: room for its item, which stays where it is as long as it must wait.
+struct ToPut<'a, T>(&'a mut Option<T>);
+
+impl<T, S: Store<T>> Claim<State<S>, 3> for ToPut<'_, T> {
+    type Got = Result<(), PutError<T>>;
+
+    #[inline(always)]
+    fn claim(
+        &mut self,
+        state: &mut State<S>,
+        lines: &mut [Line; 3],
+        turned: Turned,
+    ) -> Option<(Self::Got, StoredWaker)> {
+        // Still in line: room that is there is for whoever was told of it.
+        if matches!(turned, Turned::Again | Turned::First) {
+            return None;
+        }
+        if !state.shut && state.items.is_full() {
+            return if self.0.is_some() { None } else { polled_too_often() };
+        }
+        let Some(item) = self.0.take() else { polled_too_often() };
+        match state.put(item, lines) {
+            Ok(woken) => Some((Ok(()), woken)),
+            Err(TryPutError::Full(item) | TryPutError::ShutDown(item)) => {
+                Some((Err(PutError::ShutDown(item)), StoredWaker::NONE))
+            }
+        }
+    }
+}
+
 impl<T, S: Store<T>> Future for Put<'_, T, S> {
     type Output = Result<(), PutError<T>>;
 
@@ -413,25 +443,9 @@ impl<T, S: Store<T>> Future for Put<'_, T, S> {
         let this = self.project();
         let place = this.item;
         let queue: &QueueOf<T, S> = this.queue;
-        let claim = |state: &mut State<S>, lines: &mut [Line; 3], turned| {
-            // Still in line: room that is there is for whoever was told of it.
-            if matches!(turned, Turned::Again | Turned::First) {
-                return None;
-            }
-            // The item stays where it is as long as it must wait.
-            if !state.shut && state.items.is_full() {
-                return if place.is_some() { None } else { polled_too_often() };
-            }
-            let Some(item) = place.take() else { polled_too_often() };
-            match state.put(item, lines) {
-                Ok(woken) => Some((Ok(()), woken)),
-                Err(TryPutError::Full(item) | TryPutError::ShutDown(item)) => {
-                    Some((Err(PutError::ShutDown(item)), StoredWaker::NONE))
-                }
-            }
-        };
         let tell = Tell(queue);
-        let put = queue.lines.poll::<PUTTERS, _, _>(this.waiter, cx, claim, |put| put);
+        let put =
+            queue.lines.poll_locked::<PUTTERS, _, _>(queue.lines.lock(), this.waiter, cx, ToPut(place), |put| put);
         tell.disarm();
         put
     }

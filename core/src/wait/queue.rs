@@ -91,6 +91,30 @@ pub(crate) enum Turned {
     Granted,
 }
 
+/// What a waiter does with the state at its step, as a type that can be told to be inlined: the usual step and the slow
+/// one both call it.
+pub(crate) trait Claim<S, const N: usize> {
+    /// What it takes.
+    type Got;
+    /// Takes it, and says whom that concerns; or answers none.
+    fn claim(&mut self, state: &mut S, lines: &mut [Line; N], turned: Turned) -> Option<(Self::Got, StoredWaker)>;
+}
+
+/// The claim that a closure makes.
+pub(crate) struct ByClosure<F>(pub(crate) F);
+
+impl<S, const N: usize, T, F> Claim<S, N> for ByClosure<F>
+where
+    F: FnMut(&mut S, &mut [Line; N], Turned) -> Option<(T, StoredWaker)>,
+{
+    type Got = T;
+
+    #[inline]
+    fn claim(&mut self, state: &mut S, lines: &mut [Line; N], turned: Turned) -> Option<(T, StoredWaker)> {
+        (self.0)(state, lines, turned)
+    }
+}
+
 impl<S: Guarded, const N: usize> Lines<S, N> {
     crate::sync::const_fn! {
         pub(crate) const fn new(state: S) -> Self {
@@ -152,23 +176,23 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
         claim: impl FnMut(&mut S, &mut [Line; N], Turned) -> Option<(C, StoredWaker)>,
         make: impl FnOnce(C) -> R,
     ) -> Poll<R> {
-        self.poll_locked::<LINE, C, R>(self.lock(), waiter, cx, claim, make)
+        self.poll_locked::<LINE, _, R>(self.lock(), waiter, cx, ByClosure(claim), make)
     }
 
-    /// As `poll`, by whoever holds the lock already.
+    /// As `poll`, by whoever holds the lock already, and with a claim that may be more than a closure.
     #[inline]
-    pub(crate) fn poll_locked<const LINE: usize, C, R>(
+    pub(crate) fn poll_locked<const LINE: usize, C: Claim<S, N>, R>(
         &self,
         mut locked: Locked<'_, S, N>,
         waiter: Pin<&mut Waiter>,
         cx: &mut Context<'_>,
-        mut claim: impl FnMut(&mut S, &mut [Line; N], Turned) -> Option<(C, StoredWaker)>,
-        make: impl FnOnce(C) -> R,
+        mut claim: C,
+        make: impl FnOnce(C::Got) -> R,
     ) -> Poll<R> {
         let waiter = &*waiter.into_ref();
         if let Some(turned) = waiter.back() {
             let (state, lines) = locked.parts();
-            if let Some((claimed, woken)) = claim(state, lines, turned) {
+            if let Some((claimed, woken)) = claim.claim(state, lines, turned) {
                 waiter.rest();
                 drop(locked);
                 let made = make(claimed);
@@ -189,32 +213,32 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
 
     /// A step of one that stood in line before it, and was polled for another reason, or that comes with a foreign waker.
     #[cold]
-    fn poll_slowly<const LINE: usize, C, R>(
+    fn poll_slowly<const LINE: usize, C: Claim<S, N>, R>(
         &self,
         waiter: &Waiter,
         cx: &mut Context<'_>,
-        mut claim: impl FnMut(&mut S, &mut [Line; N], Turned) -> Option<(C, StoredWaker)>,
-        make: impl FnOnce(C) -> R,
+        mut claim: C,
+        make: impl FnOnce(C::Got) -> R,
     ) -> Poll<R> {
         // Before the lock: the clone of a foreign waker is foreign code. What comes back is dropped after it, for the same
         // reason.
-        let waker = StoredWaker::of(cx.waker());
+        let mut waker = StoredWaker::of(cx.waker());
         let (claimed, old) = self.with(|state, lines| {
             let turned = match waiter.back() {
                 Some(turned) => turned,
                 None if lines[LINE].is_first(waiter) => Turned::First,
                 None => Turned::Again,
             };
-            let claimed = claim(state, lines, turned);
+            let claimed = claim.claim(state, lines, turned);
             // SAFETY: (of all) `Linked`: as in `poll`; it is in this line or in none.
             let old = unsafe {
                 if claimed.is_some() {
-                    (lines[LINE].leave(waiter), waker)
+                    lines[LINE].leave(waiter)
                 } else if matches!(turned, Turned::First | Turned::Again) {
-                    (lines[LINE].set_waker(waiter, waker), StoredWaker::NONE)
+                    lines[LINE].set_waker(waiter, waker.take())
                 } else {
-                    lines[LINE].join(waiter, waker);
-                    (StoredWaker::NONE, StoredWaker::NONE)
+                    lines[LINE].join(waiter, waker.take());
+                    StoredWaker::NONE
                 }
             };
             (claimed, old)
@@ -224,6 +248,7 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
                 let made = make(claimed);
                 woken.wake();
                 drop(old);
+                drop(waker);
                 Poll::Ready(made)
             }
             None => Poll::Pending,
