@@ -4,7 +4,7 @@
 //! the lock does not count as locked, as in asyncio.
 
 use crate::task::StoredWaker;
-use crate::wait::{ByClosure, Guarded, Line, Lines, Locked, Turned, Waiter};
+use crate::wait::{Guarded, Line, Lines, Locked, Turned, Waiter};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -150,21 +150,21 @@ impl RawLock {
     /// A step of one who wants the lock.
     #[inline]
     pub(super) fn poll_acquire(&self, waiter: Pin<&mut Waiter>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut locked = self.lines.lock();
-        if cfg!(not(any(feature = "std", loom))) {
+        if cfg!(not(any(feature = "std", loom))) && waiter.is_idle() {
+            let mut locked = self.lines.lock();
             let (hold, lines) = locked.parts();
-            if *hold == Hold::Free && waiter.is_idle() && lines[0].is_empty() {
+            if *hold == Hold::Free && lines[0].is_empty() {
                 *hold = Hold::Held;
                 return Poll::Ready(());
             }
         }
-        self.poll_waiting(locked, waiter, cx)
+        self.poll_waiting(waiter, cx)
     }
 
-    // The short way is what every future that locks has of its own; the long one is there once, for flash counts.
+    // The short way is what every future that locks has of its own; the long one is there once, where flash counts.
     #[cfg_attr(any(feature = "std", loom), inline)]
     #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
-    fn poll_waiting(&self, locked: Locked<'_, Hold, 1>, waiter: Pin<&mut Waiter>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_waiting(&self, waiter: Pin<&mut Waiter>, cx: &mut Context<'_>) -> Poll<()> {
         let claim = |hold: &mut Hold, lines: &mut [Line; 1], turned| {
             let mine = match turned {
                 Turned::Granted => true,
@@ -177,7 +177,7 @@ impl RawLock {
                 ((), StoredWaker::NONE)
             })
         };
-        self.lines.poll_locked::<0, _, _>(locked, waiter, cx, ByClosure(claim), |()| ())
+        self.lines.poll::<0, _, _>(waiter, cx, claim, |()| ())
     }
 
     /// Gives the lock back on behalf of one who holds it.

@@ -444,8 +444,7 @@ impl<T, S: Store<T>> Future for Put<'_, T, S> {
         let place = this.item;
         let queue: &QueueOf<T, S> = this.queue;
         let tell = Tell(queue);
-        let put =
-            queue.lines.poll_locked::<PUTTERS, _, _>(queue.lines.lock(), this.waiter, cx, ToPut(place), |put| put);
+        let put = queue.lines.poll_claim::<PUTTERS, _, _>(this.waiter, cx, ToPut(place), |put| put);
         tell.disarm();
         put
     }

@@ -101,7 +101,7 @@ pub(crate) trait Claim<S, const N: usize> {
 }
 
 /// The claim that a closure makes.
-pub(crate) struct ByClosure<F>(pub(crate) F);
+struct ByClosure<F>(F);
 
 impl<S, const N: usize, T, F> Claim<S, N> for ByClosure<F>
 where
@@ -176,20 +176,20 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
         claim: impl FnMut(&mut S, &mut [Line; N], Turned) -> Option<(C, StoredWaker)>,
         make: impl FnOnce(C) -> R,
     ) -> Poll<R> {
-        self.poll_locked::<LINE, _, R>(self.lock(), waiter, cx, ByClosure(claim), make)
+        self.poll_claim::<LINE, _, R>(waiter, cx, ByClosure(claim), make)
     }
 
-    /// As `poll`, by whoever holds the lock already, and with a claim that may be more than a closure.
+    /// As `poll`, with a claim that may be more than a closure.
     #[inline]
-    pub(crate) fn poll_locked<const LINE: usize, C: Claim<S, N>, R>(
+    pub(crate) fn poll_claim<const LINE: usize, C: Claim<S, N>, R>(
         &self,
-        mut locked: Locked<'_, S, N>,
         waiter: Pin<&mut Waiter>,
         cx: &mut Context<'_>,
         mut claim: C,
         make: impl FnOnce(C::Got) -> R,
     ) -> Poll<R> {
         let waiter = &*waiter.into_ref();
+        let mut locked = self.lock();
         if let Some(turned) = waiter.back() {
             let (state, lines) = locked.parts();
             if let Some((claimed, woken)) = claim.claim(state, lines, turned) {
