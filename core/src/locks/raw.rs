@@ -4,7 +4,7 @@
 //! the lock does not count as locked, as in asyncio.
 
 use crate::task::StoredWaker;
-use crate::wait::{Guarded, Line, Lines, Locked, Turned, Waiter};
+use crate::wait::{Guarded, Line, Lines, Turned, Waiter};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -126,14 +126,6 @@ fn hand_on(hold: &mut Hold, lines: &mut [Line; 1]) -> StoredWaker {
     }
 }
 
-#[inline]
-fn hand_over(mut locked: Locked<'_, Hold, 1>) {
-    let (hold, lines) = locked.parts();
-    let first = hand_on(hold, lines);
-    drop(locked);
-    first.wake();
-}
-
 impl Default for RawLock {
     fn default() -> Self {
         Self::new()
@@ -183,13 +175,7 @@ impl RawLock {
     /// Gives the lock back on behalf of one who holds it.
     #[inline]
     pub(super) fn give_back(&self) {
-        let mut locked = self.lines.lock();
-        let (hold, lines) = locked.parts();
-        if lines[0].is_empty() {
-            *hold = Hold::Free;
-        } else {
-            hand_over(locked);
-        }
+        self.lines.with_wake(|hold, lines| ((), hand_on(hold, lines)));
     }
 
     /// The end of one who wanted the lock.

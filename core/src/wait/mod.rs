@@ -8,4 +8,4 @@ mod queue;
 pub use cell::WaitCell;
 pub(crate) use end::{Finally, to_the_end};
 pub(crate) use line::{Line, Waiter};
-pub(crate) use queue::{Claim, Guard, Guarded, Lines, Locked, Turned};
+pub(crate) use queue::{Claim, Guard, Guarded, Lines, Turned};
