@@ -161,8 +161,7 @@ mod hosted {
         #[inline]
         pub(crate) fn lock(&self) -> Held<'_, T> {
             let give_back = self.take();
-            // SAFETY: `Excluded`, and `NoReentry`, until `give_back` is dropped with the reference.
-            Held { value: self.value.with_mut(|value| unsafe { &mut *value }), _give_back: give_back }
+            Held { value: self.value.with_mut(|value| value), _give_back: give_back }
         }
 
         /// Runs `f` with the value.
@@ -196,7 +195,8 @@ mod hosted {
     /// The lock of a [`Short`], until it is dropped.
     #[cfg(not(loom))]
     pub(crate) struct Held<'a, T> {
-        value: &'a mut T,
+        /// Not a reference: the next holder has one before this is gone.
+        value: *mut T,
         _give_back: GiveBack<'a>,
     }
 
@@ -206,7 +206,8 @@ mod hosted {
 
         #[inline]
         fn deref(&self) -> &T {
-            self.value
+            // SAFETY: `Excluded`, and `NoReentry`, as long as this lives.
+            unsafe { &*self.value }
         }
     }
 
@@ -214,7 +215,8 @@ mod hosted {
     impl<T> DerefMut for Held<'_, T> {
         #[inline]
         fn deref_mut(&mut self) -> &mut T {
-            self.value
+            // SAFETY: as above.
+            unsafe { &mut *self.value }
         }
     }
 
@@ -252,8 +254,7 @@ impl<T> Short<T> {
     #[inline]
     pub(crate) fn lock(&self) -> Held<'_, T> {
         let section = Section::enter();
-        // SAFETY: `NoReentry`, inside a critical section, until that is left with the reference.
-        Held { value: unsafe { &mut *self.0.get() }, _section: section }
+        Held { short: self, _section: section }
     }
 
     /// As `lock`, where user code may be called until both are dropped, the mark first; `holder` notices when that comes
@@ -262,15 +263,14 @@ impl<T> Short<T> {
         let section = Section::enter();
         // Within the critical section, whose only holder is this context, and before there is a second `&mut`.
         holder.check();
-        // SAFETY: `NoReentry`, just checked, and kept by the mark.
-        (holder.mark(), Held { value: unsafe { &mut *self.0.get() }, _section: section })
+        (holder.mark(), Held { short: self, _section: section })
     }
 }
 
 /// The lock of a [`Short`], until it is dropped.
 #[cfg(not(any(feature = "std", loom)))]
 pub(crate) struct Held<'a, T> {
-    value: &'a mut T,
+    short: &'a Short<T>,
     _section: Section,
 }
 
@@ -280,7 +280,9 @@ impl<T> core::ops::Deref for Held<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        self.value
+        // SAFETY: `NoReentry`, inside a critical section, until this is dropped. For user code: checked before it was made,
+        // and kept by the mark.
+        unsafe { &*self.short.0.get() }
     }
 }
 
@@ -288,7 +290,8 @@ impl<T> core::ops::Deref for Held<'_, T> {
 impl<T> core::ops::DerefMut for Held<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        self.value
+        // SAFETY: as above.
+        unsafe { &mut *self.short.0.get() }
     }
 }
 
