@@ -119,7 +119,7 @@ pin_project_lite::pin_project! {
             let this = this.project();
             this.shot.lines.leave::<0>(this.waiter, |state, lines, turned| {
                 let untaken = turned == Turned::Granted && matches!(state, State::Sent(_));
-                if untaken { lines[0].grant_next() } else { StoredWaker::NONE }
+                if untaken { lines[0].pass_on() } else { StoredWaker::NONE }
             });
         }
     }

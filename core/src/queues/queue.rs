@@ -281,11 +281,7 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     #[cold]
     fn leave<const LINE: usize>(&self, waiter: Pin<&mut Waiter>, there_is: impl FnOnce(&S) -> bool) {
         self.lines.leave::<LINE>(waiter, |state, lines, turned| {
-            if turned == Turned::Granted && there_is(&state.items) {
-                lines[LINE].grant_next()
-            } else {
-                StoredWaker::NONE
-            }
+            if turned == Turned::Granted && there_is(&state.items) { lines[LINE].pass_on() } else { StoredWaker::NONE }
         });
     }
 
@@ -333,10 +329,10 @@ impl<T, S: Store<T>> Drop for Tell<'_, T, S> {
         }
         let lines = &self.0.lines;
         lines.with_wake(|state, lines| {
-            ((), if state.items.is_empty() { StoredWaker::NONE } else { lines[GETTERS].grant_next() })
+            ((), if state.items.is_empty() { StoredWaker::NONE } else { lines[GETTERS].pass_on() })
         });
         lines.with_wake(|state, lines| {
-            ((), if state.items.is_full() { StoredWaker::NONE } else { lines[PUTTERS].grant_next() })
+            ((), if state.items.is_full() { StoredWaker::NONE } else { lines[PUTTERS].pass_on() })
         });
     }
 }

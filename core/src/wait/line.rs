@@ -161,13 +161,22 @@ impl Line {
         waker
     }
 
-    /// Exchanges the waker of a waiter that is in the line.
+    /// Puts `waiter` at the end if it is not in, to be woken by `waker`. If it is in already, this takes the place of the
+    /// waker that it had, which is returned, to be dropped where no lock is held.
     ///
     /// # Safety
-    /// It is in this line.
-    pub(crate) unsafe fn set_waker(&mut self, waiter: &Waiter, waker: StoredWaker) -> StoredWaker {
-        // SAFETY: `Filled`: in the line, by the caller's word.
-        unsafe { core::mem::replace(&mut waiter.node().waker, waker) }
+    /// It is in this line or in none; otherwise as for `join`.
+    #[cold]
+    #[inline(never)]
+    pub(crate) unsafe fn stand(&mut self, waiter: &Waiter, waker: StoredWaker) -> StoredWaker {
+        // SAFETY: by the caller's word; `Filled`.
+        unsafe {
+            if waiter.state() == WAITING {
+                return core::mem::replace(&mut waiter.node().waker, waker);
+            }
+            self.join(waiter, waker);
+        }
+        StoredWaker::NONE
     }
 
     unsafe fn unlink(&mut self, waiter: &Waiter) {
@@ -228,6 +237,13 @@ impl Line {
             }
         }
         StoredWaker::NONE
+    }
+
+    /// `grant_next` where it is seldom come to: one for all.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn pass_on(&mut self) -> StoredWaker {
+        self.grant_next()
     }
 
     /// Takes the first out without a grant.

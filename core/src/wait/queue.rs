@@ -232,14 +232,7 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
             let claimed = claim.claim(state, lines, turned);
             // SAFETY: (of all) `Linked`: as in `poll`; it is in this line or in none.
             let old = unsafe {
-                if claimed.is_some() {
-                    lines[LINE].leave(waiter)
-                } else if matches!(turned, Turned::First | Turned::Again) {
-                    lines[LINE].set_waker(waiter, waker.take())
-                } else {
-                    lines[LINE].join(waiter, waker.take());
-                    StoredWaker::NONE
-                }
+                if claimed.is_some() { lines[LINE].leave(waiter) } else { lines[LINE].stand(waiter, waker.take()) }
             };
             (claimed, old)
         });
