@@ -16,7 +16,8 @@ mod flavour {
 
     /// A waker put aside, or none. One word.
     ///
-    /// Invariant `Tagged`: the word is 0, the address of a slot, or that of a `Box<Waker>` with the lowest bit set.
+    /// Invariant `Tagged`: the word is 0, the address of a slot, or that of a `Box<Waker>` with the lowest bit set; that bit
+    /// alone is nobody's waker.
     pub(crate) struct StoredWaker(usize);
 
     const FOREIGN: usize = 1;
@@ -36,6 +37,12 @@ mod flavour {
         #[inline]
         pub(crate) fn ours(waker: &Waker) -> Option<Self> {
             waker::slot(waker).map(|slot| Self(ptr::from_ref(slot).expose_provenance()))
+        }
+
+        /// A waker that wakes nobody, and is one all the same.
+        #[inline]
+        pub(crate) fn nobodys() -> Self {
+            Self(FOREIGN)
         }
 
         #[inline]
@@ -61,10 +68,9 @@ mod flavour {
 
         #[cold]
         fn wake_foreign(self) {
-            let boxed = self.boxed();
-            core::mem::forget(self);
-            // SAFETY: `Tagged`; the word was forgotten, so this is the only owner.
-            unsafe { Box::from_raw(boxed) }.wake();
+            if let Some(waker) = self.into_waker() {
+                waker.wake();
+            }
         }
 
         /// True when it is ours and its task is about to drop what it waits with.
@@ -104,14 +110,14 @@ mod flavour {
             let boxed = self.boxed();
             core::mem::forget(self);
             // SAFETY: `Tagged`; the word was forgotten, so this is the only owner.
-            Some(*unsafe { Box::from_raw(boxed) })
+            (!boxed.is_null()).then(|| *unsafe { Box::from_raw(boxed) })
         }
     }
 
     impl Drop for StoredWaker {
         #[inline]
         fn drop(&mut self) {
-            if self.0 & FOREIGN != 0 {
+            if self.0 & FOREIGN != 0 && !self.boxed().is_null() {
                 // SAFETY: `Tagged`, and this is its only owner.
                 drop(unsafe { Box::from_raw(self.boxed()) });
             }
@@ -157,6 +163,13 @@ mod flavour {
         #[inline]
         pub(crate) fn ours(waker: &Waker) -> Option<Self> {
             waker::is_ours(waker.vtable()).then(|| Self { data: waker.data(), vtable: None })
+        }
+
+        /// A waker that wakes nobody, and is one all the same.
+        #[inline]
+        pub(crate) fn nobodys() -> Self {
+            let waker = Waker::noop();
+            Self { data: waker.data(), vtable: Some(waker.vtable()) }
         }
 
         #[inline]

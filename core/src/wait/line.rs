@@ -161,22 +161,13 @@ impl Line {
         waker
     }
 
-    /// Puts `waiter` at the end if it is not in, to be woken by `waker`. If it is in already, this takes the place of the
-    /// waker that it had, which is returned, to be dropped where no lock is held.
+    /// Exchanges the waker of a waiter that is in the line. The old one is returned, to be dropped where no lock is held.
     ///
     /// # Safety
-    /// It is in this line or in none; otherwise as for `join`.
-    #[cold]
-    #[inline(never)]
-    pub(crate) unsafe fn stand(&mut self, waiter: &Waiter, waker: StoredWaker) -> StoredWaker {
-        // SAFETY: by the caller's word; `Filled`.
-        unsafe {
-            if waiter.state() == WAITING {
-                return core::mem::replace(&mut waiter.node().waker, waker);
-            }
-            self.join(waiter, waker);
-        }
-        StoredWaker::NONE
+    /// It is in this line.
+    pub(crate) unsafe fn set_waker(&mut self, waiter: &Waiter, waker: StoredWaker) -> StoredWaker {
+        // SAFETY: `Filled`: in the line, by the caller's word.
+        unsafe { core::mem::replace(&mut waiter.node().waker, waker) }
     }
 
     unsafe fn unlink(&mut self, waiter: &Waiter) {

@@ -91,8 +91,8 @@ pub(crate) enum Turned {
     Granted,
 }
 
-/// What a waiter does with the state at its step, as a type that can be told to be inlined: the usual step and the slow
-/// one both call it.
+/// What a waiter does with the state at its step, as a type that can be told to be inlined: the usual step and that of one
+/// that stands in line both call it.
 pub(crate) trait Claim<S, const N: usize> {
     /// What it takes.
     type Got;
@@ -190,61 +190,68 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
     ) -> Poll<R> {
         let waiter = &*waiter.into_ref();
         let mut locked = self.lock();
-        if let Some(turned) = waiter.back() {
-            let (state, lines) = locked.parts();
-            if let Some((claimed, woken)) = claim.claim(state, lines, turned) {
-                waiter.rest();
-                drop(locked);
-                let made = make(claimed);
-                woken.wake();
-                return Poll::Ready(made);
-            }
-            if let Some(waker) = StoredWaker::ours(cx.waker()) {
-                // SAFETY: `Linked`: the waiter is pinned, is in no line, and leaves in `leave`, which its owner's drop
-                // calls.
-                unsafe { lines[LINE].join(waiter, waker) };
-                return Poll::Pending;
-            }
+        let Some(turned) = waiter.back() else {
+            return self.poll_standing::<LINE, C, R>(locked, waiter, cx, claim, make);
+        };
+        let (state, lines) = locked.parts();
+        if let Some((claimed, woken)) = claim.claim(state, lines, turned) {
             waiter.rest();
+            drop(locked);
+            let made = make(claimed);
+            woken.wake();
+            return Poll::Ready(made);
         }
-        drop(locked);
-        self.poll_slowly::<LINE, C, R>(waiter, cx, claim, make)
+        if let Some(waker) = StoredWaker::ours(cx.waker()) {
+            // SAFETY: `Linked`: the waiter is pinned, is in no line, and leaves in `leave`, which its owner's drop calls.
+            unsafe { lines[LINE].join(waiter, waker) };
+        } else {
+            // SAFETY: as above.
+            unsafe { lines[LINE].join(waiter, StoredWaker::nobodys()) };
+            drop(locked);
+            self.lend::<LINE>(waiter, cx);
+        }
+        Poll::Pending
     }
 
-    /// A step of one that stood in line before it, and was polled for another reason, or that comes with a foreign waker.
+    /// A step of one that stood in line before it, and was polled for another reason.
     #[cold]
-    fn poll_slowly<const LINE: usize, C: Claim<S, N>, R>(
+    fn poll_standing<const LINE: usize, C: Claim<S, N>, R>(
         &self,
+        mut locked: Locked<'_, S, N>,
         waiter: &Waiter,
         cx: &mut Context<'_>,
         mut claim: C,
         make: impl FnOnce(C::Got) -> R,
     ) -> Poll<R> {
-        // Before the lock: the clone of a foreign waker is foreign code. What comes back is dropped after it, for the same
-        // reason.
+        let (state, lines) = locked.parts();
+        let turned = if lines[LINE].is_first(waiter) { Turned::First } else { Turned::Again };
+        if let Some((claimed, woken)) = claim.claim(state, lines, turned) {
+            // SAFETY: `Linked`: it is in this line.
+            let own = unsafe { lines[LINE].leave(waiter) };
+            drop(locked);
+            let made = make(claimed);
+            woken.wake();
+            drop(own);
+            return Poll::Ready(made);
+        }
+        drop(locked);
+        self.lend::<LINE>(waiter, cx);
+        Poll::Pending
+    }
+
+    /// Has the waiter, which stands in line or did a moment ago, woken by the waker of `cx`. The clone of a foreign one is
+    /// foreign code, and so is the drop of the one before: neither is for under the lock.
+    #[cold]
+    #[inline(never)]
+    fn lend<const LINE: usize>(&self, waiter: &Waiter, cx: &mut Context<'_>) {
         let mut waker = StoredWaker::of(cx.waker());
-        let (claimed, old) = self.with(|state, lines| {
-            let turned = match waiter.back() {
-                Some(turned) => turned,
-                None if lines[LINE].is_first(waiter) => Turned::First,
-                None => Turned::Again,
-            };
-            let claimed = claim.claim(state, lines, turned);
-            // SAFETY: (of all) `Linked`: as in `poll`; it is in this line or in none.
-            let old = unsafe {
-                if claimed.is_some() { lines[LINE].leave(waiter) } else { lines[LINE].stand(waiter, waker.take()) }
-            };
-            (claimed, old)
+        let old = self.with(|_, lines| {
+            // SAFETY: `Linked`: it is in this line.
+            waiter.back().is_none().then(|| unsafe { lines[LINE].set_waker(waiter, waker.take()) })
         });
-        match claimed {
-            Some((claimed, woken)) => {
-                let made = make(claimed);
-                woken.wake();
-                drop(old);
-                drop(waker);
-                Poll::Ready(made)
-            }
-            None => Poll::Pending,
+        if old.is_none() {
+            // It was granted in between.
+            waker.wake();
         }
     }
 
