@@ -218,6 +218,7 @@ macro_rules! hosted_tests {
                 a_future_that_moves_between_tasks_is_woken_where_it_was_polled_last
                 waiters_that_outlive_the_task_that_polled_them_are_not_forgotten
                 waiters_that_outlive_their_task_lose_nothing_in_any_order
+                a_grant_while_a_waker_is_cloned_is_not_missed
             }
             hostile {
                 a_task_that_owns_its_own_handle_ends_in_one_piece

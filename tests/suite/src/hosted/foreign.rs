@@ -594,6 +594,36 @@ pub(crate) fn waiters_that_outlive_the_task_that_polled_them_are_not_forgotten<W
     });
 }
 
+pub(crate) fn a_grant_while_a_waker_is_cloned_is_not_missed<W: World>(world: &mut W) {
+    // Under the lock a foreign waker cannot be cloned: whatever happens while it is must reach it all the same.
+    world.run(async {
+        for again in [false, true] {
+            for primitive in primitives() {
+                let (cloned, woken) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(0)));
+                let (seen, counted) = (cloned.clone(), woken.clone());
+                let release = Rc::new(primitive.release);
+                let waker = witnessed(move |what| match what {
+                    Move::Clone if !seen.replace(true) => release(),
+                    Move::Wake => counted.set(counted.get() + 1),
+                    _ => {}
+                });
+                let wait = (primitive.wait)();
+                let mut cx = Context::from_waker(&waker);
+                // At once, or when it stands in line already.
+                if again {
+                    assert!(wait.borrow_mut().as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+                }
+                let polled = wait.borrow_mut().as_mut().poll(&mut cx);
+                assert!(cloned.get());
+                if polled.is_pending() {
+                    assert!(woken.get() > 0);
+                    assert!(wait.borrow_mut().as_mut().poll(&mut cx).is_ready());
+                }
+            }
+        }
+    });
+}
+
 /// A primitive in the shape of the next test.
 struct Primitive {
     /// A future that waits, and then passes on what it may.
