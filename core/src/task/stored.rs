@@ -37,6 +37,12 @@ mod flavour {
             self.0 == 0
         }
 
+        /// True when waking it runs code that is not the crate's.
+        #[inline]
+        pub(crate) fn is_foreign(&self) -> bool {
+            self.0 & FOREIGN != 0
+        }
+
         #[cold]
         fn foreign(waker: Waker) -> Self {
             Self(Box::into_raw(Box::new(waker)).expose_provenance() | FOREIGN)
@@ -135,55 +141,63 @@ mod flavour {
     use core::ptr;
     use core::task::RawWakerVTable;
 
-    /// A waker put aside, or none. Two words: the parts of a waker, so that ours can be told apart and kept without a
-    /// clone.
+    /// A waker put aside, or none. Two words: the address of a slot and no table, or the parts of a foreign waker.
     ///
-    /// Invariant `Parts`: with a table, the two are the parts of a waker that this owns.
+    /// Invariant `Parts`: without a table, `data` is null or the address of a slot; with one, the two are the parts of a
+    /// waker that this owns.
     pub(crate) struct StoredWaker {
         data: *const (),
-        vtable: Option<&'static RawWakerVTable>,
+        foreign: Option<&'static RawWakerVTable>,
     }
 
-    // SAFETY: `Parts`: a waker may be sent.
+    // SAFETY: `Parts`: a waker may be sent, and the address of a slot too.
     unsafe impl Send for StoredWaker {}
 
     impl StoredWaker {
-        pub(crate) const NONE: Self = Self { data: ptr::null(), vtable: None };
+        pub(crate) const NONE: Self = Self { data: ptr::null(), foreign: None };
 
         #[inline]
         pub(crate) fn of(waker: &Waker) -> Self {
             // A clone of ours is a copy.
-            if waker::slot(waker).is_some() { Self::parts(waker) } else { Self::foreign(waker) }
+            if waker::is_ours(waker.vtable()) {
+                Self { data: waker.data(), foreign: None }
+            } else {
+                Self::foreign(waker)
+            }
         }
 
         #[cold]
         fn foreign(waker: &Waker) -> Self {
-            Self::parts(&ManuallyDrop::new(waker.clone()))
-        }
-
-        #[inline]
-        fn parts(waker: &Waker) -> Self {
-            Self { data: waker.data(), vtable: Some(waker.vtable()) }
+            let waker = ManuallyDrop::new(waker.clone());
+            Self { data: waker.data(), foreign: Some(waker.vtable()) }
         }
 
         #[inline]
         pub(crate) fn is_none(&self) -> bool {
-            self.vtable.is_none()
+            self.data.is_null() && self.foreign.is_none()
+        }
+
+        /// True when waking it runs code that is not the crate's.
+        #[inline]
+        pub(crate) fn is_foreign(&self) -> bool {
+            self.foreign.is_some()
         }
 
         /// The slot, if it is ours.
         #[inline]
         fn slot(&self) -> Option<&'static Slot> {
             // SAFETY: `Parts`; slots are `Immortal`.
-            if self.vtable.is_some_and(waker::is_ours) { Some(unsafe { &*self.data.cast::<Slot>() }) } else { None }
+            if self.foreign.is_none() { unsafe { self.data.cast::<Slot>().as_ref() } } else { None }
         }
 
         /// Wakes, if there is one.
         #[inline]
         pub(crate) fn wake(self) {
-            match self.slot() {
-                Some(slot) => slot.wake(),
-                None => self.wake_foreign(),
+            if self.foreign.is_some() {
+                return self.wake_foreign();
+            }
+            if let Some(slot) = self.slot() {
+                slot.wake();
             }
         }
 
@@ -201,27 +215,35 @@ mod flavour {
         }
 
         /// Drops both.
-        #[inline(never)]
+        #[inline]
         pub(crate) fn discard(self, other: Self) {
             drop((self, other));
         }
 
         /// As a waker of the standard kind.
         pub(crate) fn into_waker(self) -> Option<Waker> {
+            if let Some(slot) = self.slot() {
+                return Some(ManuallyDrop::into_inner(waker::of(slot)));
+            }
             let this = ManuallyDrop::new(self);
             // SAFETY: `Parts`, which are given away here.
-            this.vtable.map(|vtable| unsafe { Waker::new(this.data, vtable) })
+            this.foreign.map(|table| unsafe { Waker::new(this.data, table) })
+        }
+
+        #[cold]
+        fn drop_foreign(&mut self) {
+            if let Some(table) = self.foreign {
+                // SAFETY: `Parts`, which are not used again.
+                drop(unsafe { Waker::new(self.data, table) });
+            }
         }
     }
 
     impl Drop for StoredWaker {
         #[inline]
         fn drop(&mut self) {
-            if let Some(vtable) = self.vtable
-                && !waker::is_ours(vtable)
-            {
-                // SAFETY: `Parts`, which are not used again.
-                drop(unsafe { Waker::new(self.data, vtable) });
+            if self.foreign.is_some() {
+                self.drop_foreign();
             }
         }
     }

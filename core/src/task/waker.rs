@@ -29,6 +29,7 @@ pub(crate) fn is_ours(vtable: &'static RawWakerVTable) -> bool {
 }
 
 /// The slot that a waker names, if it is one of ours.
+#[cfg(feature = "alloc")]
 #[inline]
 pub(crate) fn slot(waker: &Waker) -> Option<&'static Slot> {
     if is_ours(waker.vtable()) {
