@@ -50,6 +50,12 @@ mod flavour {
             self.0 == 0
         }
 
+        /// True when waking it runs code that is not the crate's.
+        #[inline]
+        pub(crate) fn is_foreign(&self) -> bool {
+            self.0 & FOREIGN != 0
+        }
+
         #[cold]
         fn foreign(waker: Waker) -> Self {
             Self(Box::into_raw(Box::new(waker)).expose_provenance() | FOREIGN)
@@ -132,21 +138,20 @@ mod flavour {
     use core::ptr;
     use core::task::RawWakerVTable;
 
-    /// A waker put aside, or none. Two words: the parts of a waker, but without the table if it is ours, so that ours can
-    /// be told apart at a look.
+    /// A waker put aside, or none. Two words: the address of a slot and no table, or the parts of a foreign waker.
     ///
-    /// Invariant `Parts`: with a table, the two are the parts of a foreign waker that this owns; without, the first is the
-    /// address of a slot, or null.
+    /// Invariant `Parts`: without a table, `data` is null or the address of a slot; with one, the two are the parts of a
+    /// waker that this owns.
     pub(crate) struct StoredWaker {
         data: *const (),
-        vtable: Option<&'static RawWakerVTable>,
+        foreign: Option<&'static RawWakerVTable>,
     }
 
-    // SAFETY: `Parts`: a waker may be sent.
+    // SAFETY: `Parts`: a waker may be sent, and the address of a slot too.
     unsafe impl Send for StoredWaker {}
 
     impl StoredWaker {
-        pub(crate) const NONE: Self = Self { data: ptr::null(), vtable: None };
+        pub(crate) const NONE: Self = Self { data: ptr::null(), foreign: None };
 
         #[inline]
         pub(crate) fn of(waker: &Waker) -> Self {
@@ -156,38 +161,44 @@ mod flavour {
         #[cold]
         fn foreign(waker: &Waker) -> Self {
             let waker = ManuallyDrop::new(waker.clone());
-            Self { data: waker.data(), vtable: Some(waker.vtable()) }
+            Self { data: waker.data(), foreign: Some(waker.vtable()) }
         }
 
         /// If it is one of ours, of which a clone is a copy.
         #[inline]
         pub(crate) fn ours(waker: &Waker) -> Option<Self> {
-            waker::is_ours(waker.vtable()).then(|| Self { data: waker.data(), vtable: None })
+            waker::is_ours(waker.vtable()).then(|| Self { data: waker.data(), foreign: None })
         }
 
         /// A waker that wakes nobody, and is one all the same.
         #[inline]
         pub(crate) fn nobodys() -> Self {
             let waker = Waker::noop();
-            Self { data: waker.data(), vtable: Some(waker.vtable()) }
+            Self { data: waker.data(), foreign: Some(waker.vtable()) }
         }
 
         #[inline]
         pub(crate) fn is_none(&self) -> bool {
-            self.vtable.is_none() && self.data.is_null()
+            self.data.is_null() && self.foreign.is_none()
+        }
+
+        /// True when waking it runs code that is not the crate's.
+        #[inline]
+        pub(crate) fn is_foreign(&self) -> bool {
+            self.foreign.is_some()
         }
 
         /// The slot, if it is ours.
         #[inline]
         fn slot(&self) -> Option<&'static Slot> {
             // SAFETY: `Parts`; slots are `Immortal`.
-            if self.vtable.is_none() { unsafe { self.data.cast::<Slot>().as_ref() } } else { None }
+            if self.foreign.is_none() { unsafe { self.data.cast::<Slot>().as_ref() } } else { None }
         }
 
         /// Wakes, if there is one.
         #[inline]
         pub(crate) fn wake(self) {
-            if self.vtable.is_some() {
+            if self.foreign.is_some() {
                 return self.wake_foreign();
             }
             if let Some(slot) = self.slot() {
@@ -210,11 +221,19 @@ mod flavour {
 
         /// As a waker of the standard kind.
         pub(crate) fn into_waker(self) -> Option<Waker> {
+            if let Some(slot) = self.slot() {
+                return Some(ManuallyDrop::into_inner(waker::of(slot)));
+            }
             let this = ManuallyDrop::new(self);
-            match this.vtable {
-                // SAFETY: `Parts`, which are given away here.
-                Some(vtable) => Some(unsafe { Waker::new(this.data, vtable) }),
-                None => this.slot().map(|slot| ManuallyDrop::into_inner(waker::of(slot))),
+            // SAFETY: `Parts`, which are given away here.
+            this.foreign.map(|table| unsafe { Waker::new(this.data, table) })
+        }
+
+        #[cold]
+        fn drop_foreign(&mut self) {
+            if let Some(table) = self.foreign {
+                // SAFETY: `Parts`, which are not used again.
+                drop(unsafe { Waker::new(self.data, table) });
             }
         }
     }
@@ -222,9 +241,8 @@ mod flavour {
     impl Drop for StoredWaker {
         #[inline]
         fn drop(&mut self) {
-            if let Some(vtable) = self.vtable {
-                // SAFETY: `Parts`, which are not used again.
-                drop(unsafe { Waker::new(self.data, vtable) });
+            if self.foreign.is_some() {
+                self.drop_foreign();
             }
         }
     }
