@@ -135,9 +135,12 @@ mod wakes {
             // SAFETY: on the thread of the home, here and below.
             let Some(mut batch) = (unsafe { self.wakes.batch() }) else { return };
             loop {
-                let look = |element: &Element| assert!(element.queued.load(Ordering::Relaxed), "popped without a mark");
+                let look = |element: &Element| {
+                    assert!(element.queued.load(Ordering::Relaxed), "popped without a mark");
+                    Some(())
+                };
                 // SAFETY: as above; elements are leaked.
-                let (element, ()) = unsafe { batch.pop(look) };
+                let (element, _) = unsafe { batch.pop(look) };
                 // SAFETY: elements are leaked.
                 run(unsafe { &*element.as_ptr() });
                 if batch.ends_with(element) {
@@ -294,6 +297,189 @@ mod wakes {
                 }
             }
             pusher.join().unwrap();
+        });
+    }
+}
+
+mod bare_wakes {
+    //! The queue of bare metal, with a lock for what is a critical section there: as it is between two cores. (What an
+    //! interrupt handler can do is less: it runs to its end before what it has interrupted goes on.)
+
+    use super::*;
+    use crate::sync::bare::{Linked, Wakes};
+
+    struct Home {
+        wakes: Wakes<Element>,
+        unparked: Notify,
+    }
+
+    struct Element {
+        next: AtomicPtr<Element>,
+        home: &'static Home,
+        name: usize,
+        ended: Cell<bool>,
+        /// What its wakers write for it, each in a place of its own.
+        wanted: [AtomicUsize; 2],
+    }
+
+    // SAFETY: `ended` is for the thread of the home alone, and checked; the rest is atomic.
+    unsafe impl Sync for Element {}
+    // SAFETY: as above.
+    unsafe impl Send for Element {}
+    // SAFETY: as above.
+    unsafe impl Sync for Home {}
+
+    // SAFETY: always the same field; elements are leaked.
+    unsafe impl Linked for Element {
+        type Home = Home;
+        fn next(&self) -> &AtomicPtr<Self> {
+            &self.next
+        }
+        fn home(&self) -> &'static Home {
+            self.home
+        }
+        fn wakes(home: &Home) -> &Wakes<Self> {
+            &home.wakes
+        }
+    }
+
+    impl Home {
+        fn new() -> &'static Self {
+            let home = forever(Self { wakes: Wakes::new(), unparked: Notify::new() });
+            // SAFETY: leaked, and new.
+            unsafe { home.wakes.open() };
+            home
+        }
+
+        fn element(&'static self, name: usize) -> &'static Element {
+            forever(Element {
+                next: AtomicPtr::new(ptr::null_mut()),
+                home: self,
+                name,
+                ended: Cell::new(false),
+                wanted: [AtomicUsize::new(0), AtomicUsize::new(0)],
+            })
+        }
+
+        /// One batch, as a turn takes it.
+        fn turn(&self, mut run: impl FnMut(&'static Element)) {
+            // SAFETY: on the thread of the home, here and below.
+            let Some(mut batch) = (unsafe { self.wakes.batch() }) else { return };
+            loop {
+                // SAFETY: as above; elements are leaked.
+                let (element, alive) = unsafe { batch.pop(|element| (!element.ended.get()).then_some(())) };
+                if alive.is_some() {
+                    // SAFETY: elements are leaked.
+                    run(unsafe { &*element.as_ptr() });
+                }
+                if batch.ends_with(element) {
+                    return;
+                }
+            }
+        }
+
+        /// As a loop does when it has nothing to do.
+        fn park(&self) {
+            // SAFETY: on the thread of the home.
+            if unsafe { self.wakes.idle() } {
+                self.unparked.wait();
+            }
+            self.wakes.awake();
+        }
+    }
+
+    fn push(element: &'static Element) {
+        if let Some(home) = Wakes::push(element) {
+            home.unparked.notify();
+        }
+    }
+
+    #[test]
+    fn each_is_popped_once_in_the_order_of_its_pusher() {
+        check(2, || {
+            let home = Home::new();
+            let elements = [1, 2, 11, 12].map(|name| home.element(name));
+            let threads = [[elements[0], elements[1]], [elements[2], elements[3]]]
+                .map(|mine| thread::spawn(move || mine.into_iter().for_each(push)));
+            let mut popped = Vec::new();
+            while popped.len() < 4 {
+                home.turn(|element| popped.push(element.name));
+                if popped.len() < 4 {
+                    home.park();
+                }
+            }
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            home.turn(|element| panic!("{} was popped twice", element.name));
+            let of = |pusher: usize| popped.iter().copied().filter(move |name| name / 10 == pusher).collect::<Vec<_>>();
+            assert_eq!((of(0), of(1)), (std::vec![1, 2], std::vec![11, 12]));
+        });
+    }
+
+    /// `Seen`, by plain stores and loads: only the fences order them.
+    #[test]
+    fn a_wake_that_finds_the_mark_set_is_seen() {
+        check(3, || {
+            let home = Home::new();
+            let element = home.element(0);
+            let threads = [0, 1].map(|waker: usize| {
+                thread::spawn(move || {
+                    element.wanted[waker].store(1, Ordering::Relaxed);
+                    push(element);
+                })
+            });
+            let mut seen = 0;
+            while seen < 2 {
+                home.turn(|element| seen = element.wanted.iter().map(|wanted| wanted.load(Ordering::Relaxed)).sum());
+                if seen < 2 {
+                    home.park();
+                }
+            }
+            for thread in threads {
+                thread.join().unwrap();
+            }
+        });
+    }
+
+    /// `Told`.
+    #[test]
+    fn a_loop_that_parks_again_is_told_again() {
+        check(3, || {
+            let home = Home::new();
+            let element = home.element(0);
+            let pusher = thread::spawn(move || {
+                for wanted in &element.wanted {
+                    wanted.store(1, Ordering::Relaxed);
+                    push(element);
+                }
+            });
+            let mut seen = 0;
+            while seen < 2 {
+                home.turn(|element| seen = element.wanted.iter().map(|wanted| wanted.load(Ordering::Relaxed)).sum());
+                if seen < 2 {
+                    home.park();
+                }
+            }
+            pusher.join().unwrap();
+        });
+    }
+
+    /// An element that ended is popped no more, and free when whoever was on the way to wake it is through.
+    #[test]
+    fn one_that_is_retired_is_left_alone_and_can_be_taken_into_use() {
+        check(3, || {
+            let home = Home::new();
+            let element = home.element(0);
+            let pusher = thread::spawn(move || (0..2).for_each(|_| push(element)));
+            element.ended.set(true);
+            Wakes::retire(element);
+            home.turn(|_| panic!("ran after its end"));
+            pusher.join().unwrap();
+            home.turn(|_| panic!("ran after its end"));
+            // SAFETY: on the thread of the home.
+            assert!(unsafe { home.wakes.idle() });
+            assert!(Wakes::mark(element) && !Wakes::mark(element));
         });
     }
 }

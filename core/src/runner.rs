@@ -241,10 +241,13 @@ impl<R: Reactor> Runner<R> {
     fn drive(&mut self, goal: Goal, limit: usize) -> Result<usize, R::Error> {
         let running = self.running();
         let wakes = running.ready().wakes();
+        // From here to the end the reactor is used by way of this pointer alone: the clock has a copy of it.
+        let reactor = &raw mut self.reactor;
+        // SAFETY: it stays in place, and the clock is not read while it parks (`turns` takes it away).
+        let clock = unsafe { Clock::new(reactor) };
         loop {
-            // SAFETY: the reactor is not borrowed mutably before the turns are over; this is the loop's thread, and the
-            // loop is the ambient one.
-            let ran = unsafe { running.turns(&Clock::new(&self.reactor), goal, limit) };
+            // SAFETY: this is the loop's thread, and the loop is the ambient one.
+            let ran = unsafe { running.turns(&clock, || (*reactor).now(), goal, limit) };
             // No wake is lost between "nothing is ready" and the park: `idle` has raised the flag that makes every
             // wake from elsewhere call the unparker (`Told` in `sync::wakes`), and an unpark before a park ends it.
             // SAFETY: `OwnThread`.
@@ -254,7 +257,8 @@ impl<R: Reactor> Runner<R> {
                 }
                 if wakes.idle() { running.next() } else { Some(Instant::ZERO) }
             };
-            let parked = self.reactor.park(until);
+            // SAFETY: as said above.
+            let parked = unsafe { (*reactor).park(until) };
             wakes.awake();
             parked?;
         }
@@ -299,7 +303,7 @@ impl<R: Reactor> Runner<R> {
     /// Runs `f`, which drops what users have made, with a clock that can be read.
     fn with_clock(&self, f: impl FnOnce()) {
         // SAFETY: the reactor is not borrowed mutably before `f` is over.
-        self.running().with_clock(&unsafe { Clock::new(&self.reactor) }, f);
+        self.running().with_clock(&unsafe { Clock::new(&raw const self.reactor) }, f);
     }
 }
 
@@ -420,14 +424,9 @@ mod lent {
             for (future, slot) in futures.iter_mut().zip(&self.slots) {
                 // SAFETY: `Immortal`, by the caller's word: the frame stays for good.
                 let slot = unsafe { &*core::ptr::from_ref(slot) };
-                // The slot is new, so nobody holds it.
-                slot.claim();
-                // SAFETY: claimed just now; the rest by the caller's word.
-                let started = unsafe {
-                    self.running.lend(1);
-                    slot.start(self.running.ready(), core::ptr::from_mut(future).cast(), true, false)
-                };
-                started.tell();
+                // SAFETY: new, so nobody else knows it and it need not be claimed; the rest by the caller's word.
+                let _awake =
+                    unsafe { slot.start(self.running.ready(), core::ptr::from_mut(future).cast(), true, false) };
             }
         }
 

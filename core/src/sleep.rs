@@ -4,14 +4,14 @@
 use crate::sched::{Loop, current};
 use crate::task::StoredWaker;
 use crate::time::nanos;
-use crate::timers::Timer;
+use crate::timers::{Place, Timer};
 use crate::{Duration, Instant};
 use core::cell::Cell;
 use core::fmt;
 use core::future::Future;
 use core::marker::PhantomPinned;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 
 /// Waits until `duration` has passed since the first poll. asyncio: `sleep`.
 ///
@@ -35,7 +35,7 @@ use core::task::{Context, Poll, Waker};
 /// When first polled outside a loop.
 #[inline]
 pub fn sleep(duration: Duration) -> Sleep {
-    Sleep::new(FOR, nanos(duration))
+    Sleep::new(Place::For, nanos(duration))
 }
 
 /// Waits until `deadline`. asyncio: `loop.call_at`, to be awaited.
@@ -50,7 +50,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// When first polled outside a loop.
 #[inline]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep::new(UNTIL, deadline.as_nanos())
+    Sleep::new(Place::Nowhere, deadline.as_nanos())
 }
 
 /// A pending [`sleep`] or [`sleep_until`].
@@ -58,28 +58,16 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 /// It is registered with the loop that first polls it. If that loop ends, the next one that polls it takes it over.
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sleep {
-    /// Before it is registered: the deadline is what the stage says. Its note is the stage.
     timer: Timer,
-    /// The loop that it is registered with.
+    /// The loop that it is registered with, or was.
     owner: Cell<Option<&'static Loop>>,
     _pinned: PhantomPinned,
 }
 
-/// The stages of a sleep, in the note of its timer. `FOR`: not registered, for so many nanoseconds from the first poll.
-const FOR: u8 = 0;
-/// Not registered, until this deadline.
-const UNTIL: u8 = 1;
-/// A zero duration, after the first poll.
-const YIELDED: u8 = 2;
-/// Registered with `owner`.
-const REGISTERED: u8 = 3;
-/// At its end.
-const DONE: u8 = 4;
-
 impl Sleep {
     #[inline]
-    const fn new(stage: u8, nanos: u64) -> Self {
-        Self { timer: Timer::new(nanos, stage), owner: Cell::new(None), _pinned: PhantomPinned }
+    const fn new(place: Place, nanos: u64) -> Self {
+        Self { timer: Timer::new(nanos, place), owner: Cell::new(None), _pinned: PhantomPinned }
     }
 
     /// Whether its end is to cancel the task that waits, or to wake it.
@@ -102,72 +90,39 @@ impl Sleep {
 
     /// True when it is not registered yet, and its deadline is past.
     pub(crate) fn is_overdue(&self) -> bool {
-        self.timer.note.get() == UNTIL
+        self.timer.place.get() == Place::Nowhere
             && current::find().and_then(Loop::read_clock).is_some_and(|now| self.timer.deadline() <= now)
     }
 
     /// Takes the deadline out.
     pub(crate) fn stop(self: Pin<&mut Self>) {
-        if let Some(owner) = self.owner.get()
-            && self.timer.is_linked()
-        {
-            // SAFETY: just seen.
-            unsafe { self.leave(owner) };
+        if self.timer.is_linked() {
+            self.leave();
         }
     }
 
     /// True once it has ended.
     #[inline]
     pub(crate) fn has_ended(&self) -> bool {
-        match self.timer.note.get() {
-            DONE => true,
-            REGISTERED => self.timer.has_fired(),
-            _ => false,
-        }
+        self.timer.place.get() == Place::Fired
     }
 
+    /// What `poll` does for one whose time has not come.
     // Where flash counts, one copy serves all.
     #[cfg_attr(any(feature = "std", loom), inline)]
     #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
-    fn register(self: Pin<&Self>, here: &'static Loop, deadline: Instant, waker: &Waker) -> Poll<()> {
-        let waker = StoredWaker::of(waker);
-        // SAFETY: `Linked`: the node is pinned, not registered, and leaves in `drop`. The ambient loop is this
-        // thread's; `insert` calls nothing.
-        unsafe { here.with(|state| state.timers.insert(&self.timer, deadline, waker)) };
-        self.owner.set(Some(here));
-        self.timer.note.set(REGISTERED);
-        Poll::Pending
-    }
-}
-
-impl Sleep {
-    /// Takes it out of the timers of `owner`.
-    ///
-    /// # Safety
-    /// It is registered there.
-    // Where flash counts, one copy serves all.
-    #[cfg_attr(any(feature = "std", loom), inline)]
-    #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
-    unsafe fn leave(&self, owner: &'static Loop) {
-        // SAFETY: `OwnThread`: a sleep is not `Send`. It is linked, so `owner` has not ended.
-        drop(unsafe { owner.with(|state| state.timers.remove(&self.timer)) });
-    }
-}
-
-impl Future for Sleep {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.as_ref();
+    fn proceed(self: Pin<&Self>, cx: &mut Context<'_>) -> Poll<()> {
         let waker = cx.waker();
-        match this.timer.note.get() {
-            FOR => {
-                let nanos = this.timer.deadline().as_nanos();
-                if nanos == 0 {
-                    this.timer.note.set(YIELDED);
-                    waker.wake_by_ref();
-                    return Poll::Pending;
-                }
+        let deadline = self.timer.deadline();
+        let (here, deadline) = match self.timer.place.get() {
+            // Or its loop has ended, and the deadline stands.
+            Place::Nowhere => (current::get("sleep_until()"), deadline),
+            Place::For if deadline == Instant::ZERO => {
+                self.timer.place.set(Place::Yielded);
+                waker.wake_by_ref();
+                return Poll::Pending;
+            }
+            Place::For => {
                 let here = current::get("sleep()");
                 let Some(now) = here.read_clock() else {
                     // Polled by a waker that the reactor calls. A sleep counted from an old time would end early: it
@@ -175,37 +130,58 @@ impl Future for Sleep {
                     waker.wake_by_ref();
                     return Poll::Pending;
                 };
-                this.register(here, Instant::from_nanos(now.as_nanos().saturating_add(nanos)), waker)
+                (here, Instant::from_nanos(now.as_nanos().saturating_add(deadline.as_nanos())))
             }
-            UNTIL => this.register(current::get("sleep_until()"), this.timer.deadline(), waker),
-            REGISTERED if !this.timer.has_fired() => {
+            Place::Heap | Place::Ring => {
                 let waker = StoredWaker::of(waker);
-                match this.owner.get() {
+                if let Some(owner) = self.owner.get() {
                     // SAFETY: `OwnThread`: a sleep is not `Send`. It is linked, so `owner` has not ended.
-                    Some(owner) if this.timer.is_linked() => unsafe {
-                        drop(owner.with(|state| state.timers.set_waker(&this.timer, waker)));
-                        Poll::Pending
-                    },
-                    // Its loop has ended; the deadline stands.
-                    _ => this.register(current::get("sleep()"), this.timer.deadline(), cx.waker()),
+                    drop(unsafe { owner.with(|state| state.timers.set_waker(&self.timer, waker)) });
                 }
+                return Poll::Pending;
             }
-            _ => {
-                this.timer.note.set(DONE);
-                Poll::Ready(())
+            Place::Yielded | Place::Fired => {
+                self.timer.place.set(Place::Fired);
+                return Poll::Ready(());
             }
+        };
+        let waker = StoredWaker::of(waker);
+        // SAFETY: `Linked`: the node is pinned, not registered, and leaves in `drop`. The ambient loop is this
+        // thread's; `insert` calls nothing.
+        unsafe { here.with(|state| state.timers.insert(&self.timer, deadline, waker)) };
+        self.owner.set(Some(here));
+        Poll::Pending
+    }
+
+    /// Takes it out of the timers of its loop, if it is in.
+    // Where flash counts, one copy serves all.
+    #[cfg_attr(any(feature = "std", loom), inline)]
+    #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
+    fn leave(&self) {
+        if let Some(owner) = self.owner.get() {
+            // SAFETY: `OwnThread`: a sleep is not `Send`. If it is linked, `owner` has not ended.
+            drop(unsafe { owner.with(|state| state.timers.remove(&self.timer)) });
         }
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.timer.place.get() == Place::Fired {
+            return Poll::Ready(());
+        }
+        self.into_ref().proceed(cx)
     }
 }
 
 impl Drop for Sleep {
     #[inline]
     fn drop(&mut self) {
-        if let Some(owner) = self.owner.get()
-            && self.timer.is_linked()
-        {
-            // SAFETY: just seen.
-            unsafe { self.leave(owner) };
+        if self.timer.is_linked() {
+            self.leave();
         }
     }
 }

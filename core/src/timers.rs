@@ -29,8 +29,9 @@ use core::mem::MaybeUninit;
 use core::ptr;
 
 /// Where a node is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Not registered, until its deadline; or taken out before.
     Nowhere,
     /// In the heap, perhaps with a line behind it.
     Heap,
@@ -38,17 +39,19 @@ enum Place {
     Ring,
     /// Taken out because its time has come.
     Fired,
+    /// For a sleep to remember, nowhere to the timers: what is in place of the deadline is a duration.
+    For,
+    /// Likewise: the duration was zero, and the sleep was polled.
+    Yielded,
 }
 
 /// One deadline, pinned in the future that waits for it.
 pub(crate) struct Timer {
     deadline: Cell<Instant>,
-    place: Cell<Place>,
-    /// For the owner, which has use for a byte that would be lost to alignment.
-    pub(crate) note: Cell<u8>,
+    pub(crate) place: Cell<Place>,
     /// It is a timeout's: when it is due its task is cancelled, not just woken.
     pub(crate) expires: Cell<bool>,
-    /// One more byte for the owner.
+    /// A byte for the owner, which would be lost to alignment.
     pub(crate) count: Cell<u8>,
     /// When it was registered, in the timers' count. This and what follows is filled when it is registered.
     order: Late<u32>,
@@ -87,12 +90,11 @@ impl<T: Copy> Late<T> {
 }
 
 impl Timer {
-    /// A node that is registered nowhere. Until it is, its deadline may hold any number that its owner likes.
-    pub(crate) const fn new(nanos: u64, note: u8) -> Self {
+    /// A node that is not registered. Until it is, its deadline may hold any number that its owner likes.
+    pub(crate) const fn new(nanos: u64, place: Place) -> Self {
         Self {
             deadline: Cell::new(Instant::from_nanos(nanos)),
-            place: Cell::new(Place::Nowhere),
-            note: Cell::new(note),
+            place: Cell::new(place),
             expires: Cell::new(false),
             count: Cell::new(0),
             order: Late::new(),
@@ -115,12 +117,6 @@ impl Timer {
         self.deadline.get()
     }
 
-    /// True when its time has come.
-    #[inline]
-    pub(crate) fn has_fired(&self) -> bool {
-        self.place.get() == Place::Fired
-    }
-
     /// True when `self` comes before `other`. Order wraps: right as long as two nodes of one deadline were registered
     /// within 2^31 registrations of each other.
     ///
@@ -131,17 +127,6 @@ impl Timer {
         // SAFETY: by the caller's word.
         mine < theirs || mine == theirs && unsafe { self.order.get().wrapping_sub(other.order.get()) as i32 } < 0
     }
-}
-
-/// What `collect` has found.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Collected {
-    /// Nothing was due.
-    Nothing,
-    /// A line was due, and was the only one.
-    All,
-    /// A line was due, and there is another.
-    AndMore,
 }
 
 /// The deadlines of one loop.
@@ -155,26 +140,6 @@ pub(crate) struct Timers {
 impl Timers {
     pub(crate) const fn new() -> Self {
         Self { root: ptr::null(), due: ptr::null(), latest: ptr::null(), order: 0 }
-    }
-
-    /// True when there is something in the heap at `this`, which another context may be changing: one word is read.
-    ///
-    /// # Safety
-    /// `this` points to timers.
-    #[inline]
-    pub(crate) unsafe fn is_filled(this: *const Self) -> bool {
-        // SAFETY: by the caller's word.
-        !unsafe { (&raw const (*this).root).read_volatile() }.is_null()
-    }
-
-    /// True when something at `this` is due and was not taken out, as `is_filled` looks.
-    ///
-    /// # Safety
-    /// `this` points to timers.
-    #[inline]
-    pub(crate) unsafe fn has_due(this: *const Self) -> bool {
-        // SAFETY: by the caller's word.
-        !unsafe { (&raw const (*this).due).read_volatile() }.is_null()
     }
 
     /// The first deadline.
@@ -213,7 +178,7 @@ impl Timers {
                     node.next.set(ptr::null());
                     node.prev.set(ptr::null());
                     self.latest = node;
-                    self.root = meld(self.root, node);
+                    self.root = meld_with(self.root, node);
                 }
             }
         }
@@ -228,7 +193,7 @@ impl Timers {
         unsafe {
             let node = &*timer;
             match node.place.replace(Place::Nowhere) {
-                Place::Nowhere | Place::Fired => return StoredWaker::NONE,
+                Place::Heap => self.remove_first(node),
                 Place::Ring => {
                     let rest = leave_ring(node);
                     if let Some(first) = node.child.get().as_ref() {
@@ -240,7 +205,7 @@ impl Timers {
                         self.due = rest;
                     }
                 }
-                Place::Heap => self.remove_first(node),
+                Place::Nowhere | Place::Fired | Place::For | Place::Yielded => return StoredWaker::NONE,
             }
             (*node.waker.get()).assume_init_read()
         }
@@ -286,9 +251,10 @@ impl Timers {
                 Some(prev) if ptr::eq(prev.child.get(), node) => prev.child.set(stand_in),
                 Some(prev) => prev.next.set(stand_in),
             }
-            if heir.is_null() {
-                let orphans = meld_all(node.child.get());
-                self.root = meld(self.root, orphans);
+            if heir.is_null()
+                && let Some(orphans) = meld_all(node.child.get()).as_ref()
+            {
+                self.root = meld_with(self.root, orphans);
             }
         }
     }
@@ -302,38 +268,55 @@ impl Timers {
         unsafe { core::mem::replace((*(*timer).waker.get()).assume_init_mut(), waker) }
     }
 
-    /// Makes due what has a deadline of `now` or before. One line at a time, so that it can be called under a critical
-    /// section.
-    #[inline]
-    pub(crate) fn collect(&mut self, now: Instant) -> Collected {
+    /// Makes due what has a deadline of `now` or before.
+    #[cfg_attr(any(feature = "std", loom), inline(never))]
+    pub(crate) fn collect(&mut self, now: Instant) {
         // SAFETY: `Linked`.
         unsafe {
-            let Some(first) = self.root.as_ref() else { return Collected::Nothing };
-            if first.deadline.get() > now {
-                return Collected::Nothing;
+            while let Some((first, line)) = self.leave_heap(now) {
+                first.place.set(Place::Ring);
+                first.child.set(ptr::null());
+                self.enter_due(first);
+                if let Some(second) = line.as_ref() {
+                    // The ring of the line is cut open and put in at the end of the ring of the due.
+                    second.child.set(ptr::null());
+                    let due = &*self.due;
+                    let (last, last_of_line) = (due.prev.get(), second.prev.get());
+                    (*last).next.set(second);
+                    second.prev.set(last);
+                    (*last_of_line).next.set(due);
+                    due.prev.set(last_of_line);
+                }
             }
+        }
+    }
+
+    /// Takes out the first of the first line if it has a deadline of `now` or before, and returns its waker. The rest of
+    /// the line is due then; nothing else may be.
+    pub(crate) fn take_first(&mut self, now: Instant) -> Option<(StoredWaker, bool)> {
+        // SAFETY: `Linked`.
+        unsafe {
+            let (first, line) = self.leave_heap(now)?;
+            self.due = line;
+            if let Some(second) = line.as_ref() {
+                second.child.set(ptr::null());
+            }
+            first.place.set(Place::Fired);
+            Some(((*first.waker.get()).assume_init_read(), first.expires.get()))
+        }
+    }
+
+    /// Takes the first line out of the heap if it has a deadline of `now` or before: its first, and the ring of the rest.
+    #[inline]
+    unsafe fn leave_heap<'a>(&mut self, now: Instant) -> Option<(&'a Timer, *const Timer)> {
+        // SAFETY: `Linked`.
+        unsafe {
+            let first = self.root.as_ref().filter(|first| first.deadline.get() <= now)?;
             if ptr::eq(self.latest, first) {
                 self.latest = ptr::null();
             }
             self.root = meld_all(first.child.get());
-            let line = first.line.get();
-            first.place.set(Place::Ring);
-            first.child.set(ptr::null());
-            self.enter_due(first);
-            if let Some(second) = line.as_ref() {
-                // The ring of the line is cut open and put in at the end of the ring of the due.
-                second.child.set(ptr::null());
-                let due = &*self.due;
-                let (last, last_of_line) = (due.prev.get(), second.prev.get());
-                (*last).next.set(second);
-                second.prev.set(last);
-                (*last_of_line).next.set(due);
-                due.prev.set(last_of_line);
-            }
-            match self.root.as_ref() {
-                Some(next) if next.deadline.get() <= now => Collected::AndMore,
-                _ => Collected::All,
-            }
+            Some((first, first.line.get()))
         }
     }
 
@@ -343,6 +326,12 @@ impl Timers {
         if self.due.is_null() {
             self.due = node;
         }
+    }
+
+    /// True when something was collected and not taken out.
+    #[inline]
+    pub(crate) fn has_due(&self) -> bool {
+        !self.due.is_null()
     }
 
     /// Takes out the first that is due, and returns its waker, and whether it expires.
@@ -369,7 +358,7 @@ impl Timers {
                 node.line.set(ptr::null());
                 node.next.set(ptr::null());
                 node.prev.set(ptr::null());
-                self.root = meld(self.root, node);
+                self.root = meld_with(self.root, node);
             }
         }
     }
@@ -378,7 +367,7 @@ impl Timers {
     /// behind; a sleep that outlives it registers with the next loop that polls it.
     pub(crate) fn take_any(&mut self) -> Option<StoredWaker> {
         if self.due.is_null() {
-            let _found = self.collect(Instant::MAX);
+            self.collect(Instant::MAX);
         }
         let node = self.due;
         let waker = self.take_due().map(|(waker, _)| waker);
@@ -390,16 +379,20 @@ impl Timers {
     }
 }
 
+/// A heap, or none, and another one.
+#[inline]
+unsafe fn meld_with(heap: *const Timer, other: &Timer) -> *const Timer {
+    // SAFETY: `Linked`.
+    unsafe { heap.as_ref().map_or(other, |heap| meld(heap, other)) }
+}
+
 /// The earlier of two heaps takes the other one as its first child.
-unsafe fn meld(a: *const Timer, b: *const Timer) -> *const Timer {
+// Where flash counts, one copy serves all.
+#[cfg_attr(not(any(feature = "std", loom)), inline(never))]
+unsafe fn meld<'a>(a: &'a Timer, b: &'a Timer) -> &'a Timer {
     // SAFETY: `Linked`.
     unsafe {
-        let (Some(mut parent), Some(mut child)) = (a.as_ref(), b.as_ref()) else {
-            return if a.is_null() { b } else { a };
-        };
-        if child.before(parent) {
-            core::mem::swap(&mut parent, &mut child);
-        }
+        let (parent, child) = if b.before(a) { (b, a) } else { (a, b) };
         let second = parent.child.get();
         child.next.set(second);
         child.prev.set(parent);
@@ -418,21 +411,27 @@ unsafe fn meld_all(first: *const Timer) -> *const Timer {
         let mut pairs: *const Timer = ptr::null();
         let mut rest = first;
         while let Some(one) = rest.as_ref() {
-            let two = one.next.get();
-            rest = two.as_ref().map_or(ptr::null(), |two| two.next.get());
-            let pair = meld(one, two);
-            (*pair).next.set(pairs);
+            let pair = match one.next.get().as_ref() {
+                Some(two) => {
+                    rest = two.next.get();
+                    meld(one, two)
+                }
+                None => {
+                    rest = ptr::null();
+                    one
+                }
+            };
+            pair.next.set(pairs);
             pairs = pair;
         }
-        let mut heap: *const Timer = ptr::null();
+        let Some(mut heap) = pairs.as_ref() else { return pairs };
+        pairs = heap.next.get();
         while let Some(pair) = pairs.as_ref() {
             pairs = pair.next.get();
             heap = meld(heap, pair);
         }
-        if let Some(root) = heap.as_ref() {
-            root.prev.set(ptr::null());
-            root.next.set(ptr::null());
-        }
+        heap.prev.set(ptr::null());
+        heap.next.set(ptr::null());
         heap
     }
 }

@@ -89,7 +89,7 @@ pin_project_lite::pin_project! {
     impl PinnedDrop for EventWait<'_> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            let _nobody = this.event.lines.leave::<0>(this.waiter, |_, _, _| StoredWaker::NONE);
+            this.event.lines.leave::<0>(this.waiter, |_, _, _| StoredWaker::NONE);
         }
     }
 }
@@ -100,8 +100,12 @@ impl Future for EventWait<'_> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        let lines = &this.event.lines;
-        lines.poll::<0, _>(this.waiter, cx, |set, _, turned| (turned == Turned::Granted || set.0).then_some(()))
+        this.event.lines.poll::<0, _, _>(
+            this.waiter,
+            cx,
+            |set, _, turned| (turned == Turned::Granted || set.0).then_some(((), StoredWaker::NONE)),
+            |()| (),
+        )
     }
 }
 

@@ -156,8 +156,8 @@ impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
 impl<T: ?Sized> Drop for MutexGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        // It is held, for this guard, so this cannot fail.
-        let _ = self.mutex.raw.release();
+        // `OneHolder`: it is held, for this guard.
+        self.mutex.raw.give_back();
     }
 }
 

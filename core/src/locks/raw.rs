@@ -114,13 +114,16 @@ fn is_for_newcomers(hold: &Hold, lines: &[Line; 1]) -> bool {
 /// The lock is free: the first in line gets it.
 #[inline]
 fn hand_on(hold: &mut Hold, lines: &mut [Line; 1]) -> StoredWaker {
-    if lines[0].is_empty() {
-        *hold = Hold::Free;
-        return StoredWaker::NONE;
+    match lines[0].grant_first() {
+        Some(first) => {
+            *hold = Hold::Handed;
+            first
+        }
+        None => {
+            *hold = Hold::Free;
+            StoredWaker::NONE
+        }
     }
-    let first = lines[0].grant_first();
-    *hold = if first.is_none() { Hold::Free } else { Hold::Handed };
-    first
 }
 
 impl Default for RawLock {
@@ -139,42 +142,49 @@ impl RawLock {
     /// A step of one who wants the lock.
     #[inline]
     pub(super) fn poll_acquire(&self, waiter: Pin<&mut Waiter>, cx: &mut Context<'_>) -> Poll<()> {
-        if waiter.is_idle() && self.try_acquire() {
-            return Poll::Ready(());
+        if cfg!(not(any(feature = "std", loom))) && waiter.is_idle() {
+            let mut locked = self.lines.lock();
+            let (hold, lines) = locked.parts();
+            if *hold == Hold::Free && lines[0].is_empty() {
+                *hold = Hold::Held;
+                return Poll::Ready(());
+            }
         }
         self.poll_waiting(waiter, cx)
     }
 
-    // Where flash counts, the short way is what every lock has of its own.
+    // The short way is what every future that locks has of its own; the long one is there once, where flash counts.
     #[cfg_attr(any(feature = "std", loom), inline)]
     #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
     fn poll_waiting(&self, waiter: Pin<&mut Waiter>, cx: &mut Context<'_>) -> Poll<()> {
-        self.lines.poll::<0, _>(waiter, cx, |hold, lines, turned| {
+        let claim = |hold: &mut Hold, lines: &mut [Line; 1], turned| {
             let mine = match turned {
                 Turned::Granted => true,
                 Turned::New => is_for_newcomers(hold, lines),
                 Turned::First => *hold == Hold::Free,
                 Turned::Again => false,
             };
-            mine.then(|| *hold = Hold::Held)
-        })
+            mine.then(|| {
+                *hold = Hold::Held;
+                ((), StoredWaker::NONE)
+            })
+        };
+        self.lines.poll::<0, _, _>(waiter, cx, claim, |()| ())
+    }
+
+    /// Gives the lock back on behalf of one who holds it.
+    #[inline]
+    pub(super) fn give_back(&self) {
+        self.lines.with_wake(|hold, lines| ((), hand_on(hold, lines)));
     }
 
     /// The end of one who wanted the lock.
     #[inline]
     pub(super) fn leave(&self, waiter: Pin<&mut Waiter>) {
-        if !waiter.is_idle() {
-            self.leave_waiting(waiter);
-        }
-    }
-
-    #[cold]
-    fn leave_waiting(&self, waiter: Pin<&mut Waiter>) {
-        let woken = self.lines.leave::<0>(waiter, |hold, lines, turned| match (turned, *hold) {
+        self.lines.leave::<0>(waiter, |hold, lines, turned| match (turned, *hold) {
             (Turned::Granted, _) | (_, Hold::Free) => hand_on(hold, lines),
             _ => StoredWaker::NONE,
         });
-        woken.wake();
     }
 }
 

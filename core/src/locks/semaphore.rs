@@ -12,6 +12,8 @@ use core::task::{Context, Poll};
 
 struct Count {
     permits: usize,
+    /// Grants that are out: whoever holds one has not had their step or drop yet.
+    granted: usize,
 }
 
 impl Guarded for Count {
@@ -40,7 +42,7 @@ impl Semaphore {
     crate::sync::const_fn! {
         /// A semaphore with `permits` to give.
         pub const fn new(permits: usize) -> Self {
-            Self { lines: Lines::new(Count { permits }) }
+            Self { lines: Lines::new(Count { permits, granted: 0 }) }
         }
     }
 
@@ -87,7 +89,7 @@ impl Semaphore {
 
 #[inline]
 fn is_for_newcomers(count: &Count, lines: &[Line; 1]) -> bool {
-    count.permits > 0 && !lines[0].has_granted() && (lines[0].is_empty() || lines[0].all_leaving())
+    count.permits > 0 && count.granted == 0 && (lines[0].is_empty() || lines[0].all_leaving())
 }
 
 /// Gives a permit to the next waiter, if there is a permit and a waiter.
@@ -99,6 +101,7 @@ fn grant(count: &mut Count, lines: &mut [Line; 1]) -> StoredWaker {
     let waker = lines[0].grant_next();
     if !waker.is_none() {
         count.permits -= 1;
+        count.granted += 1;
     }
     waker
 }
@@ -149,13 +152,13 @@ pin_project_lite::pin_project! {
             if this.waiter.is_idle() {
                 return;
             }
-            let woken = this.semaphore.lines.leave::<0>(this.waiter, |count, lines, turned| {
+            this.semaphore.lines.leave::<0>(this.waiter, |count, _, turned| {
                 if turned == Turned::Granted {
+                    count.granted -= 1;
                     count.permits = count.permits.saturating_add(1);
                 }
-                grant(count, lines)
+                StoredWaker::NONE
             });
-            woken.wake();
             this.semaphore.lines.wake_on(grant);
         }
     }
@@ -168,23 +171,18 @@ impl<'a> Future for AcquirePermit<'a> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Permit<'a>> {
         let this = self.project();
         let semaphore: &'a Semaphore = this.semaphore;
-        if this.waiter.is_idle()
-            && let Some(permit) = semaphore.try_acquire()
-        {
-            return Poll::Ready(permit);
-        }
-        let claimed = semaphore.lines.poll::<0, _>(this.waiter, cx, |count, lines, turned| {
-            let pass_on = match turned {
-                Turned::Granted => true,
-                Turned::New if is_for_newcomers(count, lines) => false,
-                _ => return None,
-            };
-            if turned != Turned::Granted {
-                count.permits -= 1;
+        let claim = |count: &mut Count, lines: &mut [Line; 1], turned| match turned {
+            Turned::Granted => {
+                count.granted -= 1;
+                Some((true, StoredWaker::NONE))
             }
-            Some(pass_on)
-        });
-        claimed.map(|pass_on| {
+            Turned::New if is_for_newcomers(count, lines) => {
+                count.permits -= 1;
+                Some((false, StoredWaker::NONE))
+            }
+            _ => None,
+        };
+        semaphore.lines.poll::<0, _, _>(this.waiter, cx, claim, |pass_on| {
             let permit = Permit { semaphore };
             if pass_on {
                 // Whoever came while a grant was out stands in line even if more permits are there: they are told now.

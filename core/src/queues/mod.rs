@@ -2,6 +2,7 @@
 
 mod oneshot;
 mod queue;
+mod ring;
 mod store;
 
 pub use oneshot::{OneShot, Recv};

@@ -117,11 +117,10 @@ pin_project_lite::pin_project! {
     impl<T> PinnedDrop for Recv<'_, T> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            let woken = this.shot.lines.leave::<0>(this.waiter, |state, lines, turned| {
+            this.shot.lines.leave::<0>(this.waiter, |state, lines, turned| {
                 let untaken = turned == Turned::Granted && matches!(state, State::Sent(_));
-                if untaken { lines[0].grant_next() } else { StoredWaker::NONE }
+                if untaken { lines[0].pass_on() } else { StoredWaker::NONE }
             });
-            woken.wake();
         }
     }
 }
@@ -132,13 +131,13 @@ impl<T> Future for Recv<'_, T> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let this = self.project();
-        if this.waiter.is_idle()
-            && let Some(value) = this.shot.try_recv()
-        {
-            return Poll::Ready(value);
-        }
         // Who still stands in line may take it too: there is one value, and to whom it goes is nobody's right.
-        this.shot.lines.poll::<0, _>(this.waiter, cx, |state, _, _| take(state))
+        this.shot.lines.poll::<0, _, _>(
+            this.waiter,
+            cx,
+            |state, _, _| take(state).map(|value| (value, StoredWaker::NONE)),
+            |value| value,
+        )
     }
 }
 

@@ -13,7 +13,7 @@ use super::Store;
 use super::{DynFifo, DynLifo, DynPriority};
 use super::{Fifo, Lifo, Priority};
 use crate::task::StoredWaker;
-use crate::wait::{Guarded, Line, Lines, Turned, Waiter};
+use crate::wait::{Claim, Finally, Guard, Guarded, Line, Lines, Turned, Waiter, to_the_end};
 use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
@@ -57,6 +57,12 @@ impl<S: Guarded> Guarded for State<S> {
 /// # Fairness
 /// Those who wait for items are woken in order of arrival, and so are those who wait for room. As in asyncio a
 /// newcomer may take an item before the one that was woken for it has its turn, which then waits again.
+///
+/// # Panics of other code
+/// When a waker of another executor, a comparison of two items or the drop of one panics, the panic goes to the caller, and
+/// the queue stays whole: all others who are to be woken are woken, and all items that are to go are dropped. An item
+/// that was put is in. One that was taken has left, and is dropped on the panic's way; it counts until
+/// [`task_done`](Self::task_done), like any that was taken.
 pub struct QueueOf<T, S: Store<T>> {
     lines: Lines<State<S>, 3>,
     _items: PhantomData<fn() -> T>,
@@ -201,10 +207,13 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     /// When there is no room or the queue was shut down; the item comes back.
     #[inline]
     pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
-        self.lines.with_wake(|state, lines| match state.put(item, lines) {
+        let tell = Tell(self);
+        let put = self.lines.with_wake(|state, lines| match state.put(item, lines) {
             Ok(woken) => (Ok(()), woken),
             Err(error) => (Err(error), StoredWaker::NONE),
-        })
+        });
+        tell.disarm();
+        put
     }
 
     /// Takes the next item if there is one now. asyncio: `get_nowait`.
@@ -213,10 +222,13 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     /// When there is none.
     #[inline]
     pub fn try_get(&self) -> Result<T, TryGetError> {
-        self.lines.with_wake(|state, lines| match state.get(lines) {
+        let tell = Tell(self);
+        let got = self.lines.with_wake(|state, lines| match state.get(lines) {
             Some((item, woken)) => (Ok(item), woken),
             None => (Err(if state.shut { TryGetError::ShutDown } else { TryGetError::Empty }), StoredWaker::NONE),
-        })
+        });
+        tell.disarm();
+        got
     }
 
     /// Says that the work for one item that was taken is done.
@@ -247,32 +259,30 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     /// Ends the queue: puts fail from now on, and gets once it is empty. All who wait are woken to find out.
     pub fn shutdown(&self, how: Shutdown) {
         self.lines.with(|state, _| state.shut = true);
+        // The last first: that is how they are dropped, whatever panics.
+        let _putters = Finally(|| self.lines.with_wake_all(PUTTERS, |_| true));
+        let _getters = Finally(|| self.lines.with_wake_all(GETTERS, |_| true));
         if how == Shutdown::Immediate {
+            let _joiners = Finally(|| self.lines.with_wake_all(JOINERS, |state| state.unfinished == 0));
             // Item by item: their drops are user code, which must not run under the lock.
-            while let Some(item) = self.lines.with(|state, _| {
-                let item = state.items.pop()?;
-                state.unfinished = state.unfinished.saturating_sub(1);
-                Some(item)
-            }) {
-                drop(item);
-            }
-            self.lines.with_wake_all(JOINERS, |state| state.unfinished == 0);
+            to_the_end(|| {
+                let item = self.lines.with(|state, _| {
+                    if !state.items.is_empty() {
+                        state.unfinished = state.unfinished.saturating_sub(1);
+                    }
+                    state.items.pop()
+                });
+                item.is_some()
+            });
         }
-        self.lines.with_wake_all(GETTERS, |_| true);
-        self.lines.with_wake_all(PUTTERS, |_| true);
     }
 
     /// Takes `waiter` out of `LINE`; if it was told that there is something for it, and there is, the next one is told.
     #[cold]
     fn leave<const LINE: usize>(&self, waiter: Pin<&mut Waiter>, there_is: impl FnOnce(&S) -> bool) {
-        let woken = self.lines.leave::<LINE>(waiter, |state, lines, turned| {
-            if turned == Turned::Granted && there_is(&state.items) {
-                lines[LINE].grant_next()
-            } else {
-                StoredWaker::NONE
-            }
+        self.lines.leave::<LINE>(waiter, |state, lines, turned| {
+            if turned == Turned::Granted && there_is(&state.items) { lines[LINE].pass_on() } else { StoredWaker::NONE }
         });
-        woken.wake();
     }
 
     /// How many items are in. asyncio: `qsize`.
@@ -301,6 +311,32 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     }
 }
 
+/// Keeps `NoneForgotten` when a comparison has panicked: before it, an item went in or out, and nobody was told of it.
+struct Tell<'a, T, S: Store<T>>(&'a QueueOf<T, S>);
+
+impl<T, S: Store<T>> Tell<'_, T, S> {
+    #[inline]
+    fn disarm(self) {
+        core::mem::forget(self);
+    }
+}
+
+impl<T, S: Store<T>> Drop for Tell<'_, T, S> {
+    #[inline]
+    fn drop(&mut self) {
+        if !<S::Guard as Guard>::USER_CODE {
+            return;
+        }
+        let lines = &self.0.lines;
+        lines.with_wake(|state, lines| {
+            ((), if state.items.is_empty() { StoredWaker::NONE } else { lines[GETTERS].pass_on() })
+        });
+        lines.with_wake(|state, lines| {
+            ((), if state.items.is_full() { StoredWaker::NONE } else { lines[PUTTERS].pass_on() })
+        });
+    }
+}
+
 impl<S> State<S> {
     #[inline]
     fn put<T>(&mut self, item: T, lines: &mut [Line; 3]) -> Result<StoredWaker, TryPutError<T>>
@@ -310,9 +346,15 @@ impl<S> State<S> {
         if self.shut {
             return Err(TryPutError::ShutDown(item));
         }
-        self.items.push(item).map_err(TryPutError::Full)?;
+        if self.items.is_full() {
+            return Err(TryPutError::Full(item));
+        }
+        // Before it goes in: if a comparison panics, it is in.
         self.unfinished = self.unfinished.saturating_add(1);
-        Ok(lines[GETTERS].grant_next())
+        match self.items.push(item) {
+            Ok(()) => Ok(lines[GETTERS].grant_next()),
+            Err(item) => Err(TryPutError::Full(item)),
+        }
     }
 
     #[inline]
@@ -323,6 +365,12 @@ impl<S> State<S> {
         let item = self.items.pop()?;
         Some((item, lines[PUTTERS].grant_next()))
     }
+}
+
+#[cold]
+#[inline(never)]
+fn polled_too_often() -> ! {
+    panic!("put() was polled after it was ready")
 }
 
 impl<T, S: Store<T>> fmt::Debug for QueueOf<T, S> {
@@ -351,6 +399,36 @@ pin_project_lite::pin_project! {
     }
 }
 
+/// The claim of a [`Put`]: room for its item, which stays where it is as long as it must wait.
+struct ToPut<'a, T>(&'a mut Option<T>);
+
+impl<T, S: Store<T>> Claim<State<S>, 3> for ToPut<'_, T> {
+    type Got = Result<(), PutError<T>>;
+
+    #[inline(always)]
+    fn claim(
+        &mut self,
+        state: &mut State<S>,
+        lines: &mut [Line; 3],
+        turned: Turned,
+    ) -> Option<(Self::Got, StoredWaker)> {
+        // Still in line: room that is there is for whoever was told of it.
+        if matches!(turned, Turned::Again | Turned::First) {
+            return None;
+        }
+        if !state.shut && state.items.is_full() {
+            return if self.0.is_some() { None } else { polled_too_often() };
+        }
+        let Some(item) = self.0.take() else { polled_too_often() };
+        match state.put(item, lines) {
+            Ok(woken) => Some((Ok(()), woken)),
+            Err(TryPutError::Full(item) | TryPutError::ShutDown(item)) => {
+                Some((Err(PutError::ShutDown(item)), StoredWaker::NONE))
+            }
+        }
+    }
+}
+
 impl<T, S: Store<T>> Future for Put<'_, T, S> {
     type Output = Result<(), PutError<T>>;
 
@@ -361,28 +439,10 @@ impl<T, S: Store<T>> Future for Put<'_, T, S> {
         let this = self.project();
         let place = this.item;
         let queue: &QueueOf<T, S> = this.queue;
-        if this.waiter.is_idle() {
-            match queue.try_put(place.take().expect("put() was polled after it was ready")) {
-                Ok(()) => return Poll::Ready(Ok(())),
-                Err(TryPutError::ShutDown(item)) => return Poll::Ready(Err(PutError::ShutDown(item))),
-                Err(TryPutError::Full(item)) => *place = Some(item),
-            }
-        }
-        let put = queue.lines.poll::<PUTTERS, _>(this.waiter, cx, |state, lines, turned| {
-            // Still in line: room that is there is for whoever was told of it.
-            if matches!(turned, Turned::Again | Turned::First) {
-                return None;
-            }
-            match state.put(place.take().expect("put() was polled after it was ready"), lines) {
-                Ok(woken) => Some(Ok(woken)),
-                Err(TryPutError::ShutDown(item)) => Some(Err(PutError::ShutDown(item))),
-                Err(TryPutError::Full(item)) => {
-                    *place = Some(item);
-                    None
-                }
-            }
-        });
-        put.map(|put| put.map(StoredWaker::wake))
+        let tell = Tell(queue);
+        let put = queue.lines.poll_claim::<PUTTERS, _, _>(this.waiter, cx, ToPut(place), |put| put);
+        tell.disarm();
+        put
     }
 }
 
@@ -418,29 +478,20 @@ impl<T, S: Store<T>> Future for Get<'_, T, S> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let queue: &QueueOf<T, S> = this.queue;
-        if this.waiter.is_idle() {
-            match queue.try_get() {
-                Ok(item) => return Poll::Ready(Ok(item)),
-                Err(TryGetError::ShutDown) => return Poll::Ready(Err(ShutDown)),
-                Err(TryGetError::Empty) => {}
-            }
-        }
-        let got = queue.lines.poll::<GETTERS, _>(this.waiter, cx, |state, lines, turned| {
+        let claim = |state: &mut State<S>, lines: &mut [Line; 3], turned| {
             // Still in line: an item that is there is for whoever was told of it.
             if matches!(turned, Turned::Again | Turned::First) {
                 return None;
             }
             match state.get(lines) {
-                Some(got) => Some(Ok(got)),
-                None => state.shut.then_some(Err(ShutDown)),
+                Some((item, woken)) => Some((Ok(item), woken)),
+                None => state.shut.then_some((Err(ShutDown), StoredWaker::NONE)),
             }
-        });
-        got.map(|got| {
-            got.map(|(item, woken)| {
-                woken.wake();
-                item
-            })
-        })
+        };
+        let tell = Tell(queue);
+        let got = queue.lines.poll::<GETTERS, _, _>(this.waiter, cx, claim, |got| got);
+        tell.disarm();
+        got
     }
 }
 
@@ -462,7 +513,7 @@ pin_project_lite::pin_project! {
     impl<T, S> PinnedDrop for Join<'_, T, S> where S: Store<T> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            let _nobody = this.queue.lines.leave::<JOINERS>(this.waiter, |_, _, _| StoredWaker::NONE);
+            this.queue.lines.leave::<JOINERS>(this.waiter, |_, _, _| StoredWaker::NONE);
         }
     }
 }
@@ -472,10 +523,12 @@ impl<T, S: Store<T>> Future for Join<'_, T, S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        let lines = &this.queue.lines;
-        lines.poll::<JOINERS, _>(this.waiter, cx, |state, _, turned| {
-            (turned == Turned::Granted || state.unfinished == 0).then_some(())
-        })
+        this.queue.lines.poll::<JOINERS, _, _>(
+            this.waiter,
+            cx,
+            |state, _, turned| (turned == Turned::Granted || state.unfinished == 0).then_some(((), StoredWaker::NONE)),
+            |()| (),
+        )
     }
 }
 

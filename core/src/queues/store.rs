@@ -1,6 +1,7 @@
 //! Where a queue keeps its items, and in which order they leave: inline with a capacity known when the program is
 //! compiled, or on the heap with one given at run time.
 
+use super::ring::Ring;
 use crate::sync::Holder;
 use crate::wait::Guarded;
 
@@ -32,7 +33,7 @@ pub trait Store<T>: Guarded {
 
 /// First in, first out, inline.
 #[derive(Debug)]
-pub struct Fifo<T, const N: usize>(heapless::Deque<T, N>);
+pub struct Fifo<T, const N: usize>(Ring<T, N>);
 
 /// Last in, first out, inline.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ impl<T, const N: usize> Fifo<T, N> {
     /// An empty store.
     pub const fn new() -> Self {
         const { assert!(N > 0, "a queue for no items can never be put to") };
-        Self(heapless::Deque::new())
+        Self(Ring::new())
     }
 }
 
@@ -96,12 +97,12 @@ impl<T, const N: usize> Guarded for Fifo<T, N> {
 impl<T, const N: usize> Store<T> for Fifo<T, N> {
     #[inline]
     fn push(&mut self, item: T) -> Result<(), T> {
-        self.0.push_back(item)
+        self.0.push(item)
     }
 
     #[inline]
     fn pop(&mut self) -> Option<T> {
-        self.0.pop_front()
+        self.0.pop()
     }
 
     #[inline]
@@ -110,18 +111,8 @@ impl<T, const N: usize> Store<T> for Fifo<T, N> {
     }
 
     #[inline]
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    #[inline]
     fn capacity(&self) -> Option<usize> {
         Some(N)
-    }
-
-    #[inline]
-    fn is_full(&self) -> bool {
-        self.0.is_full()
     }
 }
 

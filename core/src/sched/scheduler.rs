@@ -6,6 +6,7 @@
 //!          batch ─► exactly the slots that are ready at this moment, in order; what they wake waits for the next turn
 //!          due ───► each sleeper is woken, behind whatever the batch has made ready
 //! ```
+//! (Where the batch is empty, what is due is woken as it leaves the heap: nothing can come between.)
 //!
 //! So a timer is an entry of the same queue as everything else, and its sleeper runs one turn after it fires, as in
 //! asyncio; a sleep that is dropped by the batch in which it falls due does not fire.
@@ -24,7 +25,7 @@ use crate::task::pool::Pooled;
 use crate::task::ready::Ready;
 use crate::task::slot::{Slot, Special, Step};
 use crate::task::waker;
-use crate::timers::{Collected, Timers};
+use crate::timers::Timers;
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 use core::future::Future;
@@ -56,11 +57,19 @@ pub(crate) struct State {
     /// Tasks that were alive when the loop began to close, and still are.
     leftovers: usize,
     /// Futures of `run_all` that have not ended.
+    #[cfg(feature = "alloc")]
     borrowed: usize,
     /// How many tasks there were. It goes on when the loop is used again.
     #[cfg(feature = "alloc")]
     adopted: u32,
     closing: bool,
+}
+
+impl State {
+    /// Has what is due at the time that was read last leave the heap.
+    fn collect(&mut self) {
+        self.timers.collect(self.last);
+    }
 }
 
 // SAFETY: `state` is used under `OwnThread`; the rest is shared by design.
@@ -93,9 +102,9 @@ pub(crate) struct Clock {
 impl Clock {
     /// # Safety
     /// The reactor stays in place, and is not borrowed mutably, as long as the clock is in use.
-    pub(crate) unsafe fn new<R: crate::Reactor>(reactor: &R) -> Self {
+    pub(crate) unsafe fn new<R: crate::Reactor>(reactor: *const R) -> Self {
         // SAFETY: (of the closure) called with the reactor, by the caller's word.
-        Self { reactor: ptr::from_ref(reactor).cast(), read: |reactor| unsafe { &*reactor.cast::<R>() }.now() }
+        Self { reactor: reactor.cast(), read: |reactor| unsafe { &*reactor.cast::<R>() }.now() }
     }
 
     #[inline]
@@ -116,6 +125,7 @@ impl Loop {
                     pooled: Pooled::new(),
                     last: Instant::ZERO,
                     leftovers: 0,
+                    #[cfg(feature = "alloc")]
                     borrowed: 0,
                     #[cfg(feature = "alloc")]
                     adopted: 0,
@@ -214,54 +224,58 @@ impl Loop {
     // wakes the loop.
     #[cfg_attr(any(feature = "std", loom), inline(never))]
     #[cfg_attr(not(any(feature = "std", loom)), inline(always))]
-    pub(crate) unsafe fn turns(&'static self, clock: &Clock, goal: Goal, limit: usize) -> usize {
-        // A copy that nobody else sees, so that where this is inlined the reactor's clock is called directly.
-        let own_clock = *clock;
+    pub(crate) unsafe fn turns(
+        &'static self,
+        clock: &Clock,
+        now: impl Fn() -> Instant,
+        goal: Goal,
+        limit: usize,
+    ) -> usize {
         let _clock = SetClock::new(&self.clock, clock);
         let on_panic = Abandon(self);
         let wakes = self.ready.wakes();
         let mut ran = 0;
-        // How many had run when the clock was read: if nothing has since, it need not be read again.
-        let mut read_at = usize::MAX;
         loop {
             // One turn. SAFETY: (of all in it) `OwnThread` by the caller's word; the closures call nothing outside of
             // their module.
-            let due = unsafe { self.has_timers() } && ran != read_at && {
-                read_at = ran;
-                // SAFETY: as above.
-                unsafe { self.collect(own_clock.now()) }
-            };
-            // SAFETY: as above.
-            if let Some(mut batch) = unsafe { wakes.batch() } {
+            unsafe {
+                if self.is_due(&now) {
+                    wakes.take_in();
+                    if wakes.is_empty() {
+                        ran += self.fire(true);
+                        if ran >= limit {
+                            break;
+                        }
+                        // Here the next turn begins. No task has run since the clock was read.
+                    } else {
+                        self.with(State::collect);
+                    }
+                }
+                let Some(mut batch) = wakes.batch() else { break };
                 loop {
-                    // SAFETY: as above, and the batch is not at its end; `step` only reads the slot.
-                    let (slot, step) = unsafe { batch.pop(Slot::step) };
-                    // SAFETY: slots are `Immortal`; `step` was read while the mark was set, so the slot is ours.
-                    unsafe { self.run(&*slot.as_ptr(), step) };
+                    // SAFETY: the batch is not at its end; `step` only reads the slot.
+                    let (slot, step) = batch.pop(Slot::step);
+                    if let Some(step) = step {
+                        // SAFETY: slots are `Immortal`; `step` was read while the mark was set, so the slot is ours.
+                        self.run(&*slot.as_ptr(), step);
+                    }
                     ran += 1;
                     if batch.ends_with(slot) {
                         break;
                     }
                 }
-            }
-            if due {
-                // SAFETY: as above.
-                let fired = unsafe { self.fire() };
-                if ran == read_at {
-                    read_at += fired;
+                if self.with(|state| state.timers.has_due()) {
+                    ran += self.fire(false);
                 }
-                ran += fired;
-            }
-            if self.ended.load(Ordering::Relaxed) {
-                self.ended.store(false, Ordering::Relaxed);
-                // SAFETY: as above.
-                if unsafe { self.reached(goal) } {
+                if self.ended.load(Ordering::Relaxed) {
+                    self.ended.store(false, Ordering::Relaxed);
+                    if self.reached(goal) {
+                        break;
+                    }
+                }
+                if ran >= limit || wakes.is_empty() {
                     break;
                 }
-            }
-            // SAFETY: as above.
-            if ran >= limit || unsafe { wakes.is_empty() } {
-                break;
             }
         }
         core::mem::forget(on_panic);
@@ -287,57 +301,47 @@ impl Loop {
         }
     }
 
-    /// True when there may be timers in the heap.
+    /// True if a timer is due at the time, which is read and noted if there are timers.
     ///
     /// # Safety
     /// `OwnThread`.
     #[inline]
-    unsafe fn has_timers(&self) -> bool {
-        // SAFETY: by the caller's word. On bare metal an interrupt handler may be about to change the answer; it is a
-        // hint there.
-        unsafe { self.state.peek(|state| Timers::is_filled(&raw const (*state).timers)) }
+    unsafe fn is_due(&self, now: impl Fn() -> Instant) -> bool {
+        // SAFETY: by the caller's word; the clock is read outside of `with`.
+        let Some(first) = (unsafe { self.next() }) else { return false };
+        let now = now();
+        // SAFETY: as above.
+        unsafe { self.with(|state| state.last = now) };
+        first <= now
     }
 
-    /// Takes what is due out of the heap; true if anything is.
+    /// Wakes those whose time has come: what was collected, or else, where that is `at_once`, what the heap has, at the
+    /// time that was read last.
     ///
     /// # Safety
     /// `OwnThread`.
     #[cfg_attr(any(feature = "std", loom), inline(never))]
-    unsafe fn collect(&self, now: Instant) -> bool {
-        let mut any = false;
+    unsafe fn fire(&'static self, mut at_once: bool) -> usize {
+        let mut fired = 0;
         loop {
-            // SAFETY: by the caller's word; `collect` calls nothing.
-            let found = unsafe {
-                self.with(|state| {
-                    state.last = now;
-                    state.timers.collect(now)
+            // SAFETY: by the caller's word; `take_due` and `take_first` call nothing.
+            let waker = unsafe {
+                self.with(|state| match state.timers.take_due() {
+                    None if at_once => state.timers.take_first(state.last),
+                    due => due,
                 })
             };
-            any |= found != Collected::Nothing;
-            if found != Collected::AndMore {
-                return any;
+            let Some((waker, expires)) = waker else { return fired };
+            fired += 1;
+            if at_once && (expires || waker.is_foreign() || waker.slot().is_some_and(Slot::is_timed)) {
+                // It may do anything, and what it registers is for the next turn.
+                at_once = false;
+                // SAFETY: by the caller's word; `collect` calls nothing.
+                unsafe { self.with(State::collect) };
             }
+            // SAFETY: by the caller's word.
+            unsafe { self.fire_one(waker, expires) };
         }
-    }
-
-    /// Wakes those whose time has come.
-    ///
-    /// # Safety
-    /// `OwnThread`.
-    #[cfg_attr(any(feature = "std", loom), inline(never))]
-    unsafe fn fire(&'static self) -> usize {
-        let mut fired = 0;
-        // SAFETY: by the caller's word. Only this loop makes anything due, so a look that finds nothing is right on bare metal
-        // too.
-        while unsafe { self.state.peek(|state| Timers::has_due(&raw const (*state).timers)) } {
-            // SAFETY: by the caller's word; `take_due` calls nothing.
-            if let Some((waker, expires)) = unsafe { self.with(|state| state.timers.take_due()) } {
-                // SAFETY: by the caller's word.
-                unsafe { self.fire_one(waker, expires) };
-                fired += 1;
-            }
-        }
-        fired
     }
 
     /// Does what a timer is for: wakes; or, if it is a timeout's, cancels the task that is in it; or runs a callback.
@@ -351,7 +355,11 @@ impl Loop {
                 slot.cancel();
             }
             // SAFETY: the timer of a callback is in its own body, so it is this loop's, and alive.
-            Some(slot) if slot.is_timed() => unsafe { self.run(slot, slot.step()) },
+            Some(slot) if slot.is_timed() => unsafe {
+                if let Some(step) = slot.step() {
+                    self.run(slot, step);
+                }
+            },
             _ => waker.wake(),
         }
     }
@@ -381,11 +389,13 @@ impl Loop {
                 if future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
                     slot.end();
                     self.ended.store(true, Ordering::Relaxed);
+                    #[cfg(feature = "alloc")]
                     // SAFETY: `OwnThread` by the caller's word.
-                    unsafe { self.with(|state| state.borrowed -= 1) };
+                    unsafe {
+                        self.with(|state| state.borrowed -= 1)
+                    };
                 }
             }
-            Step::Nothing => {}
         }
     }
 
@@ -556,6 +566,7 @@ impl Loop {
     ///
     /// # Safety
     /// `OwnThread`.
+    #[cfg(feature = "alloc")]
     pub(crate) unsafe fn lend(&self, count: usize) {
         // SAFETY: by the caller's word.
         unsafe { self.with(|state| state.borrowed += count) }
@@ -577,8 +588,8 @@ impl Loop {
     /// `OwnThread`.
     #[inline]
     pub(crate) unsafe fn next(&self) -> Option<Instant> {
-        // SAFETY: by the caller's word. Where there are none, which one look tells, no lock is needed to say so.
-        unsafe { if self.has_timers() { self.with(|state| state.timers.next()) } else { None } }
+        // SAFETY: by the caller's word.
+        unsafe { self.with(|state| state.timers.next()) }
     }
 
     /// Drops whatever is left, in order of creation, and empties queue and timers. From here on spawning is refused.
@@ -598,9 +609,10 @@ impl Loop {
                 // A sleep that outlives its loop registers with the one that polls it next.
                 waker.wake();
             }
-            while let Some(mut batch) = self.ready.wakes().batch() {
+            let wakes = self.ready.wakes();
+            while let Some(mut batch) = wakes.batch() {
                 loop {
-                    let (slot, ()) = batch.pop(|_| ());
+                    let (slot, _nobody) = batch.pop(|_| None::<()>);
                     if batch.ends_with(slot) {
                         break;
                     }
@@ -623,7 +635,10 @@ impl Loop {
             self.with(|state| {
                 state.last = Instant::ZERO;
                 state.leftovers = 0;
-                state.borrowed = 0;
+                #[cfg(feature = "alloc")]
+                {
+                    state.borrowed = 0;
+                }
                 state.closing = false;
             });
         }

@@ -9,7 +9,7 @@ pub(crate) use portable_atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
 #[cfg(loom)]
 pub(crate) use sequential::{AtomicBool, AtomicPtr};
 
-#[cfg(all(feature = "std", not(loom)))]
+#[cfg(not(loom))]
 pub(crate) use core::sync::atomic::fence;
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::fence;

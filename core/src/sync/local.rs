@@ -26,13 +26,4 @@ impl<T> Local<T> {
         // SAFETY: `OwnThread` and `NoReentry`, by the caller's word: no other reference is live.
         self.0.with_mut(|value| f(unsafe { &mut *value }))
     }
-
-    /// Gives `f` the place of the value, without a lock on any target, for a look at what can be read in one piece.
-    ///
-    /// # Safety
-    /// As `with`; `f` makes no reference to the value, and reads it by volatile reads of words.
-    #[inline]
-    pub(crate) unsafe fn peek<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
-        self.0.with(f)
-    }
 }

@@ -15,7 +15,9 @@ pub(crate) use cell::{Cell, UnsafeCell};
 pub(crate) use local::Local;
 #[cfg(all(test, loom))]
 pub(crate) use short::ByteLock;
-pub(crate) use short::{Holder, Pause, Short};
+pub(crate) use short::{Held, Holder, Mark, Pause, Short};
+#[cfg(all(test, loom))]
+pub(crate) use wakes::bare;
 pub(crate) use wakes::{Linked, Wakes};
 
 /// `const fn` where the platform's types allow it: loom's have no `const` constructors.

@@ -1,5 +1,5 @@
 #![allow(unsafe_code)] // a lock hands out `&mut` from an `UnsafeCell`
-//! `Short<T>`: the one blocking lock, scoped by a closure and held for a few instructions.
+//! `Short<T>`: the one blocking lock, held for a few instructions.
 //!
 //! On a hosted target it is one byte: an exchange to take it, a store to give it back, a third of what the standard library's
 //! costs when it is free, as it is nearly always. Elsewhere it is a critical section, so that
@@ -7,9 +7,9 @@
 //! the same lock.
 //!
 //! Invariants:
-//! - `NoReentry`: a closure given to `with` does not lock the same `Short` again. The type is private to the crate, and
-//!   every closure given to it is a few lines that call nothing but the crate's own lists and cells. The one exception, a
-//!   priority queue's comparison of its items, goes through `with_user_code`, which panics if it comes back.
+//! - `NoReentry`: who holds a `Short` does not lock it again. The type is private to the crate, and it is held for a few
+//!   lines that call nothing but the crate's own lists and cells. The one exception, a priority queue's comparison of its
+//!   items, goes through `lock_for_user_code`, which panics if it comes back.
 //! - `Excluded`: the value is touched by whoever has turned `taken` to true, until they turn it back.
 
 #[cfg(not(loom))]
@@ -25,21 +25,34 @@ use loom::sync::Mutex;
 #[cfg(loom)]
 pub(crate) struct Short<T>(Mutex<T>);
 
+/// The lock of a [`Short`], until it is dropped.
+#[cfg(loom)]
+pub(crate) type Held<'a, T> = loom::sync::MutexGuard<'a, T>;
+
 #[cfg(loom)]
 impl<T> Short<T> {
     pub(crate) fn new(value: T) -> Self {
         Self(Mutex::new(value))
     }
 
-    /// Runs `f` with the value.
-    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        f(&mut self.0.lock().unwrap())
+    pub(crate) fn lock(&self) -> Held<'_, T> {
+        self.0.lock().unwrap()
     }
 
-    /// As `with`, where `f` may call user code; `holder` notices when that comes back here.
-    pub(crate) fn with_user_code<R>(&self, holder: &Holder, f: impl FnOnce(&mut T) -> R) -> R {
+    /// As `lock`, where user code may be called until both are dropped, the mark first; `holder` notices when that comes
+    /// back here.
+    pub(crate) fn lock_for_user_code<'a>(&'a self, holder: &'a Holder) -> (Mark<'a>, Held<'a, T>) {
         holder.check();
-        self.with(|value| holder.hold(|| f(value)))
+        let held = self.lock();
+        (holder.mark(), held)
+    }
+}
+
+impl<T> Short<T> {
+    /// Runs `f` with the value.
+    #[inline]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        f(&mut self.lock())
     }
 }
 
@@ -95,16 +108,18 @@ impl Holder {
         }
     }
 
-    fn hold<R>(&self, f: impl FnOnce() -> R) -> R {
-        struct Release<'a>(&'a Holder);
-        impl Drop for Release<'_> {
-            fn drop(&mut self) {
-                self.0.0.store(ptr::null_mut(), Ordering::Relaxed);
-            }
-        }
+    fn mark(&self) -> Mark<'_> {
         self.0.store(here::context(), Ordering::Relaxed);
-        let _release = Release(self);
-        f()
+        Mark(self)
+    }
+}
+
+/// Says who holds a lock under which user code runs.
+pub(crate) struct Mark<'a>(&'a Holder);
+
+impl Drop for Mark<'_> {
+    fn drop(&mut self) {
+        self.0.0.store(ptr::null_mut(), Ordering::Relaxed);
     }
 }
 
@@ -113,6 +128,8 @@ mod hosted {
     use super::Pause;
     use crate::sync::UnsafeCell;
     use crate::sync::atomic::{AtomicBool, Ordering};
+    #[cfg(not(loom))]
+    use core::ops::{Deref, DerefMut};
 
     /// A value behind a lock that is held for a few instructions.
     pub(crate) struct Short<T> {
@@ -130,25 +147,39 @@ mod hosted {
             }
         }
 
-        /// Runs `f` with the value.
         #[inline]
-        pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        fn take(&self) -> GiveBack<'_> {
             // Acquire: pairs with the release in `GiveBack`.
             if self.taken.swap(true, Ordering::Acquire) {
                 self.wait();
             }
-            // Also when `f` panics. No closure of this crate leaves the value half changed.
-            let _give_back = GiveBack(&self.taken);
+            // Also when its holder panics. No code of this crate leaves the value half changed.
+            GiveBack(&self.taken)
+        }
+
+        #[cfg(not(loom))]
+        #[inline]
+        pub(crate) fn lock(&self) -> Held<'_, T> {
+            let give_back = self.take();
+            Held { value: self.value.with_mut(|value| value), _give_back: give_back }
+        }
+
+        /// Runs `f` with the value.
+        #[cfg(loom)]
+        pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+            let _give_back = self.take();
             // SAFETY: `Excluded`, and `NoReentry`.
             self.value.with_mut(|value| f(unsafe { &mut *value }))
         }
 
-        /// As `with`, where `f` may call user code; `holder` notices when that comes back here.
+        /// As `lock`, where user code may be called until both are dropped, the mark first; `holder` notices when that
+        /// comes back here.
         #[cfg(not(loom))]
-        pub(crate) fn with_user_code<R>(&self, holder: &super::Holder, f: impl FnOnce(&mut T) -> R) -> R {
+        pub(crate) fn lock_for_user_code<'a>(&'a self, holder: &'a super::Holder) -> (super::Mark<'a>, Held<'a, T>) {
             // Before the lock, for which it would wait for ever. No other thread has this one's context.
             holder.check();
-            self.with(|value| holder.hold(|| f(value)))
+            let held = self.lock();
+            (holder.mark(), held)
         }
 
         #[cold]
@@ -158,6 +189,34 @@ mod hosted {
             while self.taken.load(Ordering::Relaxed) || self.taken.swap(true, Ordering::Acquire) {
                 pause.pause();
             }
+        }
+    }
+
+    /// The lock of a [`Short`], until it is dropped.
+    #[cfg(not(loom))]
+    pub(crate) struct Held<'a, T> {
+        /// Not a reference: the next holder has one before this is gone.
+        value: *mut T,
+        _give_back: GiveBack<'a>,
+    }
+
+    #[cfg(not(loom))]
+    impl<T> Deref for Held<'_, T> {
+        type Target = T;
+
+        #[inline]
+        fn deref(&self) -> &T {
+            // SAFETY: `Excluded`, and `NoReentry`, as long as this lives.
+            unsafe { &*self.value }
+        }
+    }
+
+    #[cfg(not(loom))]
+    impl<T> DerefMut for Held<'_, T> {
+        #[inline]
+        fn deref_mut(&mut self) -> &mut T {
+            // SAFETY: as above.
+            unsafe { &mut *self.value }
         }
     }
 
@@ -171,10 +230,10 @@ mod hosted {
     }
 }
 
-#[cfg(all(feature = "std", not(loom)))]
-pub(crate) use hosted::Short;
 #[cfg(all(test, loom))]
 pub(crate) use hosted::Short as ByteLock;
+#[cfg(all(feature = "std", not(loom)))]
+pub(crate) use hosted::{Held, Short};
 
 /// A value behind a lock that is held for a few instructions.
 #[cfg(not(any(feature = "std", loom)))]
@@ -191,20 +250,70 @@ impl<T> Short<T> {
         Self(core::cell::UnsafeCell::new(value))
     }
 
-    /// Runs `f` with the value, interrupts masked.
+    /// Masks interrupts.
     #[inline]
-    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        // SAFETY: `NoReentry`, inside a critical section.
-        critical_section::with(|_| f(unsafe { &mut *self.0.get() }))
+    pub(crate) fn lock(&self) -> Held<'_, T> {
+        let section = Section::enter();
+        Held { short: self, _section: section }
     }
 
-    /// As `with`, where `f` may call user code; `holder` notices when that comes back here.
-    pub(crate) fn with_user_code<R>(&self, holder: &Holder, f: impl FnOnce(&mut T) -> R) -> R {
-        critical_section::with(|_| {
-            // Within the critical section, whose only holder is this context, and before there is a second `&mut`.
-            holder.check();
-            // SAFETY: `NoReentry`, just checked, and kept by `hold`.
-            holder.hold(|| f(unsafe { &mut *self.0.get() }))
-        })
+    /// As `lock`, where user code may be called until both are dropped, the mark first; `holder` notices when that comes
+    /// back here.
+    pub(crate) fn lock_for_user_code<'a>(&'a self, holder: &'a Holder) -> (Mark<'a>, Held<'a, T>) {
+        let section = Section::enter();
+        // Within the critical section, whose only holder is this context, and before there is a second `&mut`.
+        holder.check();
+        (holder.mark(), Held { short: self, _section: section })
+    }
+}
+
+/// The lock of a [`Short`], until it is dropped.
+#[cfg(not(any(feature = "std", loom)))]
+pub(crate) struct Held<'a, T> {
+    short: &'a Short<T>,
+    _section: Section,
+}
+
+#[cfg(not(any(feature = "std", loom)))]
+impl<T> core::ops::Deref for Held<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: `NoReentry`, inside a critical section, until this is dropped. For user code: checked before it was made,
+        // and kept by the mark.
+        unsafe { &*self.short.0.get() }
+    }
+}
+
+#[cfg(not(any(feature = "std", loom)))]
+impl<T> core::ops::DerefMut for Held<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as above.
+        unsafe { &mut *self.short.0.get() }
+    }
+}
+
+/// A critical section. It ends where it is dropped, so that each way out of it has its own end: a closure's many ways out
+/// come together at the one end, and part again after it.
+#[cfg(not(any(feature = "std", loom)))]
+struct Section(critical_section::RestoreState);
+
+#[cfg(not(any(feature = "std", loom)))]
+impl Section {
+    #[inline]
+    fn enter() -> Self {
+        // SAFETY: it is left in `drop`; guards of this crate are locals, dropped in the reverse order.
+        Self(unsafe { critical_section::acquire() })
+    }
+}
+
+#[cfg(not(any(feature = "std", loom)))]
+impl Drop for Section {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: `enter` has entered it.
+        unsafe { critical_section::release(self.0) };
     }
 }

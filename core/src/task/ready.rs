@@ -21,7 +21,8 @@ const NOTES: usize = CANCELLED | IN_SCOPE;
 /// The queue of one loop and the handle that ends its sleep.
 pub(crate) struct Ready {
     wakes: Wakes<Slot>,
-    vtable: AtomicPtr<VTable>,
+    /// An `Unparks`, or null.
+    unparks: AtomicPtr<()>,
     unparker: Short<Option<Erased>>,
     /// The slot whose step is under way, and in the lowest bits what happened in it. Only the loop's own thread uses it.
     running: AtomicPtr<Slot>,
@@ -36,7 +37,7 @@ impl Ready {
         pub(crate) const fn new() -> Self {
             Self {
                 wakes: Wakes::new(),
-                vtable: AtomicPtr::new(ptr::null_mut()),
+                unparks: AtomicPtr::new(ptr::null_mut()),
                 unparker: Short::new(None),
                 running: AtomicPtr::new(ptr::null_mut()),
                 leases: AtomicU32::new(0),
@@ -155,21 +156,23 @@ impl Ready {
     /// Lets `unparker` end the sleep of the loop.
     pub(crate) fn set_unparker<U: Unpark + Clone + Send + Sync + 'static>(&self, unparker: U) {
         const { assert!(size_of::<U>() <= size_of::<Words>() && align_of::<U>() <= align_of::<Words>()) };
-        if size_of::<U>() == 0 {
+        let unparks: Unparks = if size_of::<U>() == 0 {
             // One value is kept for good, so that one may always be conjured from nowhere.
             core::mem::forget(unparker);
+            |_| unpark_anywhere::<U>()
         } else {
             let erased = Erased::new(unparker);
             let old = self.unparker.with(|place| place.replace(erased));
             drop(old);
-        }
+            Ready::unpark_stored
+        };
         // Release: the place is filled before anyone looks there.
-        self.vtable.store(ptr::from_ref(VTable::of::<U>()).cast_mut(), Ordering::Release);
+        self.unparks.store(unparks as *mut (), Ordering::Release);
     }
 
     /// From now on there is nothing to unpark.
     pub(crate) fn clear_unparker(&self) {
-        self.vtable.store(ptr::null_mut(), Ordering::Relaxed);
+        self.unparks.store(ptr::null_mut(), Ordering::Relaxed);
         let old = self.unparker.with(Option::take);
         drop(old); // outside of the lock: it may free memory or close a descriptor
     }
@@ -178,10 +181,11 @@ impl Ready {
     #[cold]
     pub(crate) fn unpark(&self) {
         // Acquire: pairs with the release in `set_unparker`.
-        let vtable = self.vtable.load(Ordering::Acquire);
-        // SAFETY: null or one of the constants of `VTable::of`.
-        if let Some(vtable) = unsafe { vtable.as_ref() } {
-            (vtable.unpark_of)(self);
+        let unparks = self.unparks.load(Ordering::Acquire);
+        if !unparks.is_null() {
+            // SAFETY: not null, so it was stored by `set_unparker`, made of an `Unparks`.
+            let unparks = unsafe { core::mem::transmute::<*mut (), Unparks>(unparks) };
+            unparks(self);
         }
     }
 
@@ -193,6 +197,10 @@ impl Ready {
     }
 }
 
+/// Ends the sleep of a loop that has an unparker of some type. One of no size needs no place and no lock, and links
+/// neither.
+type Unparks = fn(&Ready);
+
 type Words = [usize; 2];
 
 fn unpark_anywhere<U: Unpark>() {
@@ -202,8 +210,6 @@ fn unpark_anywhere<U: Unpark>() {
 }
 
 struct VTable {
-    /// Ends the sleep of a loop that has such an unparker. One of no size needs no place and no lock, and links neither.
-    unpark_of: fn(&Ready),
     clone: unsafe fn(*const (), *mut ()),
     unpark: unsafe fn(*const ()),
     drop: unsafe fn(*mut ()),
@@ -213,10 +219,7 @@ impl VTable {
     fn of<U: Unpark + Clone + Send + Sync + 'static>() -> &'static Self {
         struct For<U>(U);
         impl<U: Unpark + Clone> For<U> {
-            const UNPARK_OF: fn(&Ready) =
-                if size_of::<U>() == 0 { |_| unpark_anywhere::<U>() } else { Ready::unpark_stored };
             const VTABLE: VTable = VTable {
-                unpark_of: Self::UNPARK_OF,
                 // SAFETY: `Erased` calls these with its own words, which hold a `U`; `to` has room for one.
                 clone: |from, to| unsafe { to.cast::<U>().write((*from.cast::<U>()).clone()) },
                 // SAFETY: as above.

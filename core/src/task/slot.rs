@@ -13,7 +13,9 @@
 use super::awaited::{Awaited, Awaits, Kind};
 use super::body::Header;
 use super::ready::Ready;
-use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
+#[cfg(any(feature = "std", loom))]
+use crate::sync::atomic::AtomicBool;
+use crate::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 use crate::sync::{Cell, Linked, Wakes};
 use core::ptr;
 
@@ -51,6 +53,8 @@ pub(crate) struct Slot {
     next: AtomicPtr<Slot>,
     owner: AtomicPtr<Ready>,
     body: Cell<*mut ()>,
+    /// Hosted: the mark. On bare metal the link is it.
+    #[cfg(any(feature = "std", loom))]
     queued: AtomicBool,
     flags: AtomicU8,
     /// How often the task was cancelled, less what was taken back.
@@ -74,6 +78,7 @@ unsafe impl Linked for Slot {
         &self.next
     }
 
+    #[cfg(any(feature = "std", loom))]
     #[inline]
     fn queued(&self) -> &AtomicBool {
         &self.queued
@@ -99,8 +104,6 @@ unsafe impl Linked for Slot {
 /// What a popped slot asks of its loop.
 #[derive(Clone, Copy)]
 pub(crate) enum Step {
-    /// Nothing: the task ended before this wake arrived.
-    Nothing,
     /// Poll the future that a `run_all` lent.
     PollBorrowed,
     /// Poll the future in the body.
@@ -143,6 +146,7 @@ impl Slot {
                 next: AtomicPtr::new(ptr::null_mut()),
                 owner: AtomicPtr::new(ptr::null_mut()),
                 body: Cell::new(ptr::null_mut()),
+                #[cfg(any(feature = "std", loom))]
                 queued: AtomicBool::new(false),
                 // Not dead, though nothing lives in it: nobody has a waker of a slot that was never started, and a
                 // `static` full of zeros takes no room in flash.
@@ -183,11 +187,12 @@ impl Slot {
     pub(crate) unsafe fn wake_at(slot: *const ()) {
         // SAFETY: by the caller's word; slots are `Immortal`.
         let slot: &'static Self = unsafe { &*slot.cast() };
-        // A stale wake stops here. That it may miss a task which another thread is just putting in the slot does no
+        // Where threads wake, a stale wake stops here; on bare metal `end` has seen to it. That it may miss a task which another thread is just putting in the slot does no
         // harm: nobody can hold a waker of that task yet, and its first step is queued by whoever puts it there.
-        if slot.flags.load(Ordering::Relaxed) & DEAD == 0 {
-            slot.push();
+        if cfg!(any(feature = "std", loom)) && slot.flags.load(Ordering::Relaxed) & DEAD != 0 {
+            return;
         }
+        slot.push();
     }
 
     #[inline]
@@ -243,7 +248,7 @@ impl Slot {
     /// As `start`.
     pub(crate) unsafe fn take_over(&'static self, owner: &'static Ready, body: *mut ()) -> bool {
         // Only this loop, which is here, can clear the mark (by popping) or make the slot another's.
-        let held_here = self.queued.load(Ordering::Acquire) && ptr::eq(self.owner.load(Ordering::Relaxed), owner);
+        let held_here = Wakes::is_marked(self) && ptr::eq(self.owner.load(Ordering::Relaxed), owner);
         if held_here {
             self.body.set(body);
             self.cancels.set(0);
@@ -253,26 +258,25 @@ impl Slot {
         held_here
     }
 
-    /// What to do with a slot that `pop` has found. Called while the mark is still set.
+    /// What to do with a slot that `pop` has found; nothing, if the task ended before the wake arrived. Called while the mark
+    /// is still set.
     #[inline]
-    pub(crate) fn step(&self) -> Step {
+    pub(crate) fn step(&self) -> Option<Step> {
         let flags = self.flags.load(Ordering::Relaxed);
         if flags & SPECIAL == 0 {
-            return Step::Poll;
-        }
-        if flags & SPECIAL == WAITS && self.cancels.get() == 0 {
+            Some(Step::Poll)
+        } else if flags & SPECIAL == BORROWED {
+            Some(Step::PollBorrowed)
+        } else if flags & SPECIAL == WAITS && self.cancels.get() == 0 {
             // It waited for another task, and nobody has cancelled it: what it waits for now will be noted anew.
             self.change(0, WAITS);
-            return Step::Poll;
-        }
-        if flags & SPECIAL == BORROWED {
-            Step::PollBorrowed
+            Some(Step::Poll)
         } else if flags & DEAD != 0 {
-            Step::Nothing
+            None
         } else if flags & BORROWED != 0 {
-            Step::Call
+            Some(Step::Call)
         } else {
-            Step::Special
+            Some(Step::Special)
         }
     }
 
@@ -285,8 +289,8 @@ impl Slot {
         self.owner.store(ptr::from_ref(owner).cast_mut(), Ordering::Relaxed);
         self.body.set(body);
         self.flags.store(BORROWED | WAITS, Ordering::Relaxed);
-        // Release: whoever marks it next finds all that. Nobody has a waker of it, but a stale one.
-        self.queued.store(false, Ordering::Release);
+        // Whoever marks it next finds all that. Nobody has a waker of it, but a stale one.
+        Wakes::unmark(self);
     }
 
     /// The body, as it was given to `start`.
@@ -306,12 +310,14 @@ impl Slot {
     pub(crate) fn end(&self) -> bool {
         let cancelled = self.is_cancelled();
         self.change(DEAD, CANCEL);
+        #[cfg(not(any(feature = "std", loom)))]
+        Wakes::retire(self);
         cancelled
     }
 
     /// True when the task's next step is queued. From its own loop: others may queue it at any moment.
     pub(crate) fn is_queued(&self) -> bool {
-        self.queued.load(Ordering::Relaxed)
+        Wakes::is_marked(self)
     }
 
     /// True when a request to cancel waits for the task's next step.

@@ -16,7 +16,8 @@ mod flavour {
 
     /// A waker put aside, or none. One word.
     ///
-    /// Invariant `Tagged`: the word is 0, the address of a slot, or that of a `Box<Waker>` with the lowest bit set.
+    /// Invariant `Tagged`: the word is 0, the address of a slot, or that of a `Box<Waker>` with the lowest bit set; that bit
+    /// alone is nobody's waker.
     pub(crate) struct StoredWaker(usize);
 
     const FOREIGN: usize = 1;
@@ -42,9 +43,27 @@ mod flavour {
             self.0 == ptr::from_ref(slot).addr()
         }
 
+        /// If it is one of ours.
+        #[inline]
+        pub(crate) fn ours(waker: &Waker) -> Option<Self> {
+            waker::slot(waker).map(|slot| Self(ptr::from_ref(slot).expose_provenance()))
+        }
+
+        /// A waker that wakes nobody, and is one all the same.
+        #[inline]
+        pub(crate) fn nobodys() -> Self {
+            Self(FOREIGN)
+        }
+
         #[inline]
         pub(crate) fn is_none(&self) -> bool {
             self.0 == 0
+        }
+
+        /// True when waking it runs code that is not the crate's.
+        #[inline]
+        pub(crate) fn is_foreign(&self) -> bool {
+            self.0 & FOREIGN != 0
         }
 
         #[cold]
@@ -58,34 +77,33 @@ mod flavour {
             if self.0 & FOREIGN != 0 {
                 return self.wake_foreign();
             }
-            if let Some(slot) = self.ours() {
+            if let Some(slot) = self.as_ours() {
                 slot.wake();
             }
         }
 
         #[cold]
         fn wake_foreign(self) {
-            let boxed = self.boxed();
-            core::mem::forget(self);
-            // SAFETY: `Tagged`; the word was forgotten, so this is the only owner.
-            unsafe { Box::from_raw(boxed) }.wake();
+            if let Some(waker) = self.into_waker() {
+                waker.wake();
+            }
         }
 
         /// True when it is ours and its task is about to drop what it waits with.
         #[inline]
         pub(crate) fn is_leaving(&self) -> bool {
-            self.0 & FOREIGN == 0 && self.ours().is_some_and(Slot::is_leaving)
+            self.0 & FOREIGN == 0 && self.as_ours().is_some_and(Slot::is_leaving)
         }
 
         /// The slot, if it is ours.
         #[inline]
         pub(crate) fn slot(&self) -> Option<&'static Slot> {
-            if self.0 & FOREIGN == 0 { self.ours() } else { None }
+            if self.0 & FOREIGN == 0 { self.as_ours() } else { None }
         }
 
         /// The slot of one that is not foreign.
         #[inline]
-        fn ours(&self) -> Option<&'static Slot> {
+        fn as_ours(&self) -> Option<&'static Slot> {
             // SAFETY: `Tagged`, and the callers have looked at the tag; slots are `Immortal`.
             unsafe { ptr::with_exposed_provenance::<Slot>(self.0).as_ref() }
         }
@@ -107,37 +125,22 @@ mod flavour {
             Self(word)
         }
 
-        /// Drops both. Nearly always there is nothing to do, and that takes one look.
-        #[inline]
-        pub(crate) fn discard(self, other: Self) {
-            if (self.0 | other.0) & FOREIGN == 0 {
-                core::mem::forget((self, other));
-            } else {
-                Self::discard_foreign(self, other);
-            }
-        }
-
-        #[cold]
-        fn discard_foreign(self, other: Self) {
-            drop((self, other));
-        }
-
         /// As a waker of the standard kind.
         pub(crate) fn into_waker(self) -> Option<Waker> {
             if self.0 & FOREIGN == 0 {
-                return self.ours().map(|slot| core::mem::ManuallyDrop::into_inner(waker::of(slot)));
+                return self.as_ours().map(|slot| core::mem::ManuallyDrop::into_inner(waker::of(slot)));
             }
             let boxed = self.boxed();
             core::mem::forget(self);
             // SAFETY: `Tagged`; the word was forgotten, so this is the only owner.
-            Some(*unsafe { Box::from_raw(boxed) })
+            (!boxed.is_null()).then(|| *unsafe { Box::from_raw(boxed) })
         }
     }
 
     impl Drop for StoredWaker {
         #[inline]
         fn drop(&mut self) {
-            if self.0 & FOREIGN != 0 {
+            if self.0 & FOREIGN != 0 && !self.boxed().is_null() {
                 // SAFETY: `Tagged`, and this is its only owner.
                 drop(unsafe { Box::from_raw(self.boxed()) });
             }
@@ -152,60 +155,76 @@ mod flavour {
     use core::ptr;
     use core::task::RawWakerVTable;
 
-    /// A waker put aside, or none. Two words: the parts of a waker, so that ours can be told apart and kept without a
-    /// clone.
+    /// A waker put aside, or none. Two words: the address of a slot and no table, or the parts of a foreign waker.
     ///
-    /// Invariant `Parts`: with a table, the two are the parts of a waker that this owns.
+    /// Invariant `Parts`: without a table, `data` is null or the address of a slot; with one, the two are the parts of a
+    /// waker that this owns.
     pub(crate) struct StoredWaker {
         data: *const (),
-        vtable: Option<&'static RawWakerVTable>,
+        foreign: Option<&'static RawWakerVTable>,
     }
 
-    // SAFETY: `Parts`: a waker may be sent.
+    // SAFETY: `Parts`: a waker may be sent, and the address of a slot too.
     unsafe impl Send for StoredWaker {}
 
     impl StoredWaker {
-        pub(crate) const NONE: Self = Self { data: ptr::null(), vtable: None };
+        pub(crate) const NONE: Self = Self { data: ptr::null(), foreign: None };
 
         #[inline]
         pub(crate) fn of(waker: &Waker) -> Self {
-            // A clone of ours is a copy.
-            if waker::slot(waker).is_some() { Self::parts(waker) } else { Self::foreign(waker) }
+            Self::ours(waker).unwrap_or_else(|| Self::foreign(waker))
         }
 
         #[cold]
         fn foreign(waker: &Waker) -> Self {
-            Self::parts(&ManuallyDrop::new(waker.clone()))
+            let waker = ManuallyDrop::new(waker.clone());
+            Self { data: waker.data(), foreign: Some(waker.vtable()) }
         }
 
+        /// If it is one of ours, of which a clone is a copy.
         #[inline]
-        fn parts(waker: &Waker) -> Self {
-            Self { data: waker.data(), vtable: Some(waker.vtable()) }
+        pub(crate) fn ours(waker: &Waker) -> Option<Self> {
+            waker::is_ours(waker.vtable()).then(|| Self { data: waker.data(), foreign: None })
+        }
+
+        /// A waker that wakes nobody, and is one all the same.
+        #[inline]
+        pub(crate) fn nobodys() -> Self {
+            let waker = Waker::noop();
+            Self { data: waker.data(), foreign: Some(waker.vtable()) }
         }
 
         /// The waker of `slot`.
         pub(crate) fn of_slot(slot: &'static Slot) -> Self {
-            Self::parts(&waker::of(slot))
+            Self { data: ptr::from_ref(slot).cast(), foreign: None }
         }
 
         #[inline]
         pub(crate) fn is_none(&self) -> bool {
-            self.vtable.is_none()
+            self.data.is_null() && self.foreign.is_none()
+        }
+
+        /// True when waking it runs code that is not the crate's.
+        #[inline]
+        pub(crate) fn is_foreign(&self) -> bool {
+            self.foreign.is_some()
         }
 
         /// The slot, if it is ours.
         #[inline]
         pub(crate) fn slot(&self) -> Option<&'static Slot> {
             // SAFETY: `Parts`; slots are `Immortal`.
-            if self.vtable.is_some_and(waker::is_ours) { Some(unsafe { &*self.data.cast::<Slot>() }) } else { None }
+            if self.foreign.is_none() { unsafe { self.data.cast::<Slot>().as_ref() } } else { None }
         }
 
         /// Wakes, if there is one.
         #[inline]
         pub(crate) fn wake(self) {
-            match self.slot() {
-                Some(slot) => slot.wake(),
-                None => self.wake_foreign(),
+            if self.foreign.is_some() {
+                return self.wake_foreign();
+            }
+            if let Some(slot) = self.slot() {
+                slot.wake();
             }
         }
 
@@ -222,28 +241,30 @@ mod flavour {
             self.slot().is_some_and(Slot::is_leaving)
         }
 
-        /// Drops both.
-        #[inline(never)]
-        pub(crate) fn discard(self, other: Self) {
-            drop((self, other));
-        }
-
         /// As a waker of the standard kind.
         pub(crate) fn into_waker(self) -> Option<Waker> {
+            if let Some(slot) = self.slot() {
+                return Some(ManuallyDrop::into_inner(waker::of(slot)));
+            }
             let this = ManuallyDrop::new(self);
             // SAFETY: `Parts`, which are given away here.
-            this.vtable.map(|vtable| unsafe { Waker::new(this.data, vtable) })
+            this.foreign.map(|table| unsafe { Waker::new(this.data, table) })
+        }
+
+        #[cold]
+        fn drop_foreign(&mut self) {
+            if let Some(table) = self.foreign {
+                // SAFETY: `Parts`, which are not used again.
+                drop(unsafe { Waker::new(self.data, table) });
+            }
         }
     }
 
     impl Drop for StoredWaker {
         #[inline]
         fn drop(&mut self) {
-            if let Some(vtable) = self.vtable
-                && !waker::is_ours(vtable)
-            {
-                // SAFETY: `Parts`, which are not used again.
-                drop(unsafe { Waker::new(self.data, vtable) });
+            if self.foreign.is_some() {
+                self.drop_foreign();
             }
         }
     }

@@ -8,9 +8,11 @@
 //!   freed. Lines and the links and wakers of their waiters are touched under the lock of the line only.
 //! - `Filled`: the node of a waiter holds something only while its state is `WAITING`. A future that never waits pays
 //!   for one byte.
-//! - `Handed`: a grant is the last thing done with a waiter under the lock: from the moment its state is `GRANTED`
-//!   its owner may free it.
+//! - `Noted`: the state of a waiter changes under the lock only. Without it its owner may look whether it is idle, which
+//!   nobody but its owner makes it or makes otherwise; so a look needs no order, and whoever finds it not idle takes the
+//!   lock before anything else.
 
+use super::Turned;
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::task::StoredWaker;
 use core::cell::UnsafeCell;
@@ -64,26 +66,37 @@ impl Waiter {
         unsafe { (*self.node.get()).assume_init_mut() }
     }
 
-    /// True while it is in the line. Under the lock.
-    #[inline]
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == WAITING
-    }
-
-    /// True if nobody but its owner knows of it. Asked by its owner, who alone makes it otherwise.
+    /// True if nobody but its owner knows of it. Asked by its owner (`Noted`).
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == IDLE
+        self.state() == IDLE
+    }
+
+    /// As what it comes back; none if it is in the line still. Under the lock.
+    #[inline]
+    pub(super) fn back(&self) -> Option<Turned> {
+        match self.state() {
+            WAITING => None,
+            GRANTED => Some(Turned::Granted),
+            _ => Some(Turned::New),
+        }
+    }
+
+    /// Makes it idle, if it is in no line. Under the lock.
+    #[inline]
+    pub(super) fn rest(&self) {
+        self.set_state(IDLE);
+    }
+
+    // Relaxed (both): `Noted`.
+    #[inline]
+    fn state(&self) -> u8 {
+        self.state.load(Ordering::Relaxed)
     }
 
     #[inline]
-    fn is_granted(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == GRANTED
-    }
-
-    #[inline]
-    fn rest(&self) {
-        self.state.store(IDLE, Ordering::Relaxed);
+    fn set_state(&self, state: u8) {
+        self.state.store(state, Ordering::Relaxed);
     }
 }
 
@@ -91,8 +104,6 @@ impl Waiter {
 pub(crate) struct Line {
     first: *const Waiter,
     last: *const Waiter,
-    /// How many hold a grant and have not had their step or drop yet.
-    granted: u32,
     epoch: u32,
 }
 
@@ -101,7 +112,7 @@ unsafe impl Send for Line {}
 
 impl Line {
     pub(crate) const fn new() -> Self {
-        Self { first: ptr::null(), last: ptr::null(), granted: 0, epoch: 0 }
+        Self { first: ptr::null(), last: ptr::null(), epoch: 0 }
     }
 
     #[inline]
@@ -109,35 +120,17 @@ impl Line {
         self.first.is_null()
     }
 
-    /// True when somebody holds a grant that they have not taken up yet.
-    #[inline]
-    pub(crate) fn has_granted(&self) -> bool {
-        self.granted > 0
-    }
-
-    /// Ends the grant that `waiter` holds, if it does.
-    #[inline]
-    pub(crate) fn take_up(&mut self, waiter: &Waiter) -> bool {
-        let granted = waiter.is_granted();
-        if granted {
-            self.granted -= 1;
-            waiter.rest();
-        }
-        granted
-    }
-
     #[inline]
     pub(crate) fn is_first(&self, waiter: &Waiter) -> bool {
         ptr::eq(self.first, waiter)
     }
 
-    /// Puts `waiter` at the end, to be woken by `waker`, which is taken.
+    /// Puts `waiter` at the end, to be woken by `waker`.
     ///
     /// # Safety
     /// `Linked`: it is in no line, is not moved from here on, and leaves before it is freed.
     #[inline]
-    pub(crate) unsafe fn join(&mut self, waiter: &Waiter, waker: &mut StoredWaker) {
-        let waker = core::mem::replace(waker, StoredWaker::NONE);
+    pub(crate) unsafe fn join(&mut self, waiter: &Waiter, waker: StoredWaker) {
         let node = Node { prev: self.last, next: ptr::null(), waker, epoch: self.epoch };
         // SAFETY: by the caller's word, and `Linked` for the last.
         unsafe {
@@ -148,37 +141,35 @@ impl Line {
             }
         }
         self.last = waiter;
-        waiter.state.store(WAITING, Ordering::Relaxed);
+        waiter.set_state(WAITING);
     }
 
     /// Takes `waiter` out if it is in, and makes it idle. Its waker is returned, to be dropped where no lock is held.
     ///
     /// # Safety
-    /// It is in this line or in none, and holds no grant.
-    #[inline]
+    /// It is in this line or in none.
     pub(crate) unsafe fn leave(&mut self, waiter: &Waiter) -> StoredWaker {
         let mut waker = StoredWaker::NONE;
-        if waiter.state.load(Ordering::Relaxed) == WAITING {
-            // SAFETY: by the caller's word; `Filled`. Nothing is left in the node.
+        if waiter.state() == WAITING {
+            // SAFETY: by the caller's word; `Filled`, until here.
             unsafe {
-                waker = waiter.node().waker.take();
                 self.unlink(waiter);
+                waker = ptr::read(&waiter.node().waker);
             }
         }
         waiter.rest();
         waker
     }
 
-    /// Exchanges the waker of a waiter that is in the line.
+    /// Exchanges the waker of a waiter that is in the line. The old one is returned, to be dropped where no lock is held.
     ///
     /// # Safety
     /// It is in this line.
-    pub(crate) unsafe fn set_waker(&mut self, waiter: &Waiter, waker: &mut StoredWaker) {
+    pub(crate) unsafe fn set_waker(&mut self, waiter: &Waiter, waker: StoredWaker) -> StoredWaker {
         // SAFETY: `Filled`: in the line, by the caller's word.
-        unsafe { core::mem::swap(&mut waiter.node().waker, waker) };
+        unsafe { core::mem::replace(&mut waiter.node().waker, waker) }
     }
 
-    #[inline]
     unsafe fn unlink(&mut self, waiter: &Waiter) {
         // SAFETY: `Linked`, `Filled`: it and its neighbours are in the line.
         unsafe {
@@ -194,42 +185,44 @@ impl Line {
         }
     }
 
-    /// Takes `waiter` out with a grant; the caller wakes the waker after unlocking.
+    /// Takes `first`, which is the first, out of the line: into `state`.
     #[inline]
-    unsafe fn grant(&mut self, waiter: &Waiter) -> StoredWaker {
-        // SAFETY: `Linked`, `Filled`; the state is the last thing touched (`Handed`), and the waker leaves the node
-        // before that. Release: the owner may look at the state without the lock.
+    unsafe fn take_first(&mut self, first: &Waiter, state: u8) -> StoredWaker {
+        // SAFETY: `Linked`, `Filled`, until its state says otherwise.
         unsafe {
-            self.unlink(waiter);
-            let waker = waiter.node().waker.take();
-            self.granted += 1;
-            waiter.state.store(GRANTED, Ordering::Release);
+            let node = first.node();
+            self.first = node.next;
+            match node.next.as_ref() {
+                Some(next) => next.node().prev = ptr::null(),
+                None => self.last = ptr::null(),
+            }
+            let waker = ptr::read(&node.waker);
+            first.set_state(state);
             waker
         }
     }
 
-    /// Grants the first, unless its task is about to drop it: then nobody, for the drop passes the matter on. (Nobody is a waker
-    /// that does nothing, here and below.)
+    /// Grants the first, unless its task is about to drop it: then nobody, for the drop passes the matter on.
     #[inline]
-    pub(crate) fn grant_first(&mut self) -> StoredWaker {
+    pub(crate) fn grant_first(&mut self) -> Option<StoredWaker> {
         // SAFETY: `Linked`.
         unsafe {
             match self.first.as_ref() {
-                Some(first) if !first.node().waker.is_leaving() => self.grant(first),
-                _ => StoredWaker::NONE,
+                Some(first) if !first.node().waker.is_leaving() => Some(self.take_first(first, GRANTED)),
+                _ => None,
             }
         }
     }
 
-    /// Grants the first whose task is not about to drop it. Those before it leave the line by this, so that each is
-    /// passed over once only.
+    /// Grants the first whose task is not about to drop it; nobody is a waker that does nothing. Those before it leave the
+    /// line by this, so that each is passed over once only.
     #[inline]
     pub(crate) fn grant_next(&mut self) -> StoredWaker {
         // SAFETY: `Linked`.
         unsafe {
             while let Some(first) = self.first.as_ref() {
                 if !first.node().waker.is_leaving() {
-                    return self.grant(first);
+                    return self.take_first(first, GRANTED);
                 }
                 self.pass(first);
             }
@@ -237,16 +230,18 @@ impl Line {
         StoredWaker::NONE
     }
 
-    /// Takes `waiter` out without a grant.
+    /// `grant_next` where it is seldom come to: one for all.
     #[cold]
-    unsafe fn pass(&mut self, waiter: &Waiter) {
-        // SAFETY: `Linked`, `Filled`; the state is the last thing touched, as for a grant (`Handed`). A waker that is
-        // leaving is one of ours: nothing need be dropped.
-        unsafe {
-            self.unlink(waiter);
-            drop(waiter.node().waker.take());
-            waiter.state.store(PASSED, Ordering::Release);
-        }
+    #[inline(never)]
+    pub(crate) fn pass_on(&mut self) -> StoredWaker {
+        self.grant_next()
+    }
+
+    /// Takes the first out without a grant.
+    #[cold]
+    unsafe fn pass(&mut self, first: &Waiter) {
+        // SAFETY: by the caller's word. A waker that is leaving is one of ours: nothing need be dropped.
+        drop(unsafe { self.take_first(first, PASSED) });
     }
 
     /// True when none is here to stay: all are about to be dropped by their tasks.
@@ -277,7 +272,7 @@ impl Line {
         unsafe {
             match self.first.as_ref() {
                 // Wrapping: right as long as fewer than 2^31 rounds begin while one is under way.
-                Some(first) if (first.node().epoch.wrapping_sub(epoch) as i32) < 0 => self.grant(first),
+                Some(first) if (first.node().epoch.wrapping_sub(epoch) as i32) < 0 => self.take_first(first, GRANTED),
                 _ => StoredWaker::NONE,
             }
         }

@@ -1,9 +1,11 @@
 //! Waiting lives once: the line of waiters under every lock and queue, and the cell for a single waker.
 
 mod cell;
+mod end;
 mod line;
 mod queue;
 
 pub use cell::WaitCell;
+pub(crate) use end::{Finally, to_the_end};
 pub(crate) use line::{Line, Waiter};
-pub(crate) use queue::{Guarded, Lines, Turned};
+pub(crate) use queue::{Claim, Guard, Guarded, Lines, Turned};

@@ -5,8 +5,8 @@
 //! "Is it free?" and "then I wait" are one step, and so are "it is free now" and "you there, take it": no wake-up can
 //! fall between. What is to be woken is carried out of the lock and woken there.
 
-use super::{Line, Waiter};
-use crate::sync::{Holder, Short};
+use super::{Line, Waiter, to_the_end};
+use crate::sync::{Held, Holder, Mark, Short};
 use crate::task::StoredWaker;
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -25,30 +25,57 @@ pub(crate) trait Guarded {
 /// Notices user code that comes back to the lock under which it runs, if there is any.
 pub(crate) trait Guard {
     const NEW: Self;
-    fn with<T, R>(&self, short: &Short<T>, f: impl FnOnce(&mut T) -> R) -> R;
+    /// Whether any is run.
+    const USER_CODE: bool;
+    type Mark<'a>
+    where
+        Self: 'a;
+    fn lock<'a, T>(&'a self, short: &'a Short<T>) -> (Self::Mark<'a>, Held<'a, T>);
 }
 
 /// No user code is run.
 impl Guard for () {
     const NEW: Self = ();
+    const USER_CODE: bool = false;
+    type Mark<'a> = ();
 
     #[inline]
-    fn with<T, R>(&self, short: &Short<T>, f: impl FnOnce(&mut T) -> R) -> R {
-        short.with(f)
+    fn lock<'a, T>(&'a self, short: &'a Short<T>) -> ((), Held<'a, T>) {
+        ((), short.lock())
     }
 }
 
 impl Guard for Holder {
     const NEW: Self = Self::new();
+    const USER_CODE: bool = true;
+    type Mark<'a> = Mark<'a>;
 
-    fn with<T, R>(&self, short: &Short<T>, f: impl FnOnce(&mut T) -> R) -> R {
-        short.with_user_code(self, f)
+    fn lock<'a, T>(&'a self, short: &'a Short<T>) -> (Mark<'a>, Held<'a, T>) {
+        short.lock_for_user_code(self)
     }
 }
 
 struct Shared<S, const N: usize> {
     state: S,
     lines: [Line; N],
+}
+
+/// State and lines, as long as it lives.
+pub(crate) struct Locked<'a, S: Guarded, const N: usize>
+where
+    S::Guard: 'a,
+{
+    /// Goes before the lock does.
+    _mark: <S::Guard as Guard>::Mark<'a>,
+    shared: Held<'a, Shared<S, N>>,
+}
+
+impl<S: Guarded, const N: usize> Locked<'_, S, N> {
+    #[inline]
+    pub(crate) fn parts(&mut self) -> (&mut S, &mut [Line; N]) {
+        let shared = &mut *self.shared;
+        (&mut shared.state, &mut shared.lines)
+    }
 }
 
 /// How a waiter comes to look at the state.
@@ -64,6 +91,30 @@ pub(crate) enum Turned {
     Granted,
 }
 
+/// What a waiter does with the state at its step, as a type that can be told to be inlined: the usual step and that of one
+/// that stands in line both call it.
+pub(crate) trait Claim<S, const N: usize> {
+    /// What it takes.
+    type Got;
+    /// Takes it, and says whom that concerns; or answers none.
+    fn claim(&mut self, state: &mut S, lines: &mut [Line; N], turned: Turned) -> Option<(Self::Got, StoredWaker)>;
+}
+
+/// The claim that a closure makes.
+struct ByClosure<F>(F);
+
+impl<S, const N: usize, T, F> Claim<S, N> for ByClosure<F>
+where
+    F: FnMut(&mut S, &mut [Line; N], Turned) -> Option<(T, StoredWaker)>,
+{
+    type Got = T;
+
+    #[inline]
+    fn claim(&mut self, state: &mut S, lines: &mut [Line; N], turned: Turned) -> Option<(T, StoredWaker)> {
+        (self.0)(state, lines, turned)
+    }
+}
+
 impl<S: Guarded, const N: usize> Lines<S, N> {
     crate::sync::const_fn! {
         pub(crate) const fn new(state: S) -> Self {
@@ -71,10 +122,18 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
         }
     }
 
+    #[inline]
+    pub(crate) fn lock(&self) -> Locked<'_, S, N> {
+        let (mark, shared) = self.guard.lock(&self.shared);
+        Locked { _mark: mark, shared }
+    }
+
     /// Runs `f` with state and lines under the lock.
     #[inline]
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut S, &mut [Line; N]) -> R) -> R {
-        self.guard.with(&self.shared, |shared| f(&mut shared.state, &mut shared.lines))
+        let mut locked = self.lock();
+        let (state, lines) = locked.parts();
+        f(state, lines)
     }
 
     /// Runs `f`, and wakes whom it has granted something.
@@ -94,71 +153,119 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
         }
     }
 
-    /// Wakes whom `grant` chooses, as long as it chooses anyone. The lock is free in between.
+    /// Wakes whom `grant` chooses, as long as it chooses anyone, whatever a waker does. The lock is free in between.
     pub(crate) fn wake_on(&self, mut grant: impl FnMut(&mut S, &mut [Line; N]) -> StoredWaker) {
-        loop {
+        to_the_end(|| {
             let woken = self.with(&mut grant);
-            if woken.is_none() {
-                return;
-            }
+            let any = !woken.is_none();
             woken.wake();
-        }
+            any
+        });
     }
 
-    /// Looks at the state for `waiter`: `claim` takes what it wants of it, or answers none, and then the waiter stands in
-    /// `LINE`: where it stood if it still does, else at the end.
+    /// Looks at the state for `waiter`: `claim` takes what it wants of it and says whom that concerns, or answers none, and
+    /// then the waiter stands in `LINE`: where it stood if it still does, else at the end. What was claimed is made into what
+    /// the future gives out before any foreign code is called: if that panics, it is dropped, not forgotten.
     ///
-    /// This is the long way. A future whose waiter is idle tries the short one first, as a newcomer without a place in
-    /// line. The waiter uses this line of this queue only, and its owner's drop calls `leave`.
+    /// The waiter uses this line of this queue only, and its owner's drop calls `leave`.
     #[inline]
-    pub(crate) fn poll<const LINE: usize, R>(
+    pub(crate) fn poll<const LINE: usize, C, R>(
         &self,
         waiter: Pin<&mut Waiter>,
         cx: &mut Context<'_>,
-        claim: impl FnOnce(&mut S, &mut [Line; N], Turned) -> Option<R>,
+        claim: impl FnMut(&mut S, &mut [Line; N], Turned) -> Option<(C, StoredWaker)>,
+        make: impl FnOnce(C) -> R,
     ) -> Poll<R> {
-        // Before the lock: the clone of a foreign waker is foreign code. What comes back is dropped after it, for the
-        // same reason.
-        let mut waker = StoredWaker::of(cx.waker());
+        self.poll_claim::<LINE, _, R>(waiter, cx, ByClosure(claim), make)
+    }
+
+    /// As `poll`, with a claim that may be more than a closure.
+    #[inline]
+    pub(crate) fn poll_claim<const LINE: usize, C: Claim<S, N>, R>(
+        &self,
+        waiter: Pin<&mut Waiter>,
+        cx: &mut Context<'_>,
+        mut claim: C,
+        make: impl FnOnce(C::Got) -> R,
+    ) -> Poll<R> {
         let waiter = &*waiter.into_ref();
-        let (polled, old) = self.with(|state, lines| {
-            let turned = if lines[LINE].take_up(waiter) {
-                Turned::Granted
-            } else if !waiter.is_waiting() {
-                Turned::New
-            } else if lines[LINE].is_first(waiter) {
-                Turned::First
-            } else {
-                Turned::Again
-            };
-            if let Some(result) = claim(state, lines, turned) {
-                // SAFETY: (of all three) `Linked`: the waiter is pinned, is in this line if in any, and leaves in
-                // `leave`, which its owner's drop calls.
-                return (Poll::Ready(result), unsafe { lines[LINE].leave(waiter) });
-            }
-            let mut new = waker.take();
-            if matches!(turned, Turned::Again | Turned::First) {
-                // SAFETY: as above.
-                unsafe { lines[LINE].set_waker(waiter, &mut new) };
-            } else {
-                // SAFETY: as above.
-                unsafe { lines[LINE].join(waiter, &mut new) };
-            }
-            (Poll::Pending, new)
+        let mut locked = self.lock();
+        let Some(turned) = waiter.back() else {
+            return self.poll_standing::<LINE, C, R>(locked, waiter, cx, claim, make);
+        };
+        let (state, lines) = locked.parts();
+        if let Some((claimed, woken)) = claim.claim(state, lines, turned) {
+            waiter.rest();
+            drop(locked);
+            let made = make(claimed);
+            woken.wake();
+            return Poll::Ready(made);
+        }
+        if let Some(waker) = StoredWaker::ours(cx.waker()) {
+            // SAFETY: `Linked`: the waiter is pinned, is in no line, and leaves in `leave`, which its owner's drop calls.
+            unsafe { lines[LINE].join(waiter, waker) };
+        } else {
+            // SAFETY: as above.
+            unsafe { lines[LINE].join(waiter, StoredWaker::nobodys()) };
+            drop(locked);
+            self.lend::<LINE>(waiter, cx);
+        }
+        Poll::Pending
+    }
+
+    /// A step of one that stood in line before it, and was polled for another reason.
+    #[cold]
+    fn poll_standing<const LINE: usize, C: Claim<S, N>, R>(
+        &self,
+        mut locked: Locked<'_, S, N>,
+        waiter: &Waiter,
+        cx: &mut Context<'_>,
+        mut claim: C,
+        make: impl FnOnce(C::Got) -> R,
+    ) -> Poll<R> {
+        let (state, lines) = locked.parts();
+        let turned = if lines[LINE].is_first(waiter) { Turned::First } else { Turned::Again };
+        if let Some((claimed, woken)) = claim.claim(state, lines, turned) {
+            // SAFETY: `Linked`: it is in this line.
+            let own = unsafe { lines[LINE].leave(waiter) };
+            drop(locked);
+            let made = make(claimed);
+            woken.wake();
+            drop(own);
+            return Poll::Ready(made);
+        }
+        drop(locked);
+        self.lend::<LINE>(waiter, cx);
+        Poll::Pending
+    }
+
+    /// Has the waiter, which stands in line or did a moment ago, woken by the waker of `cx`. The clone of a foreign one is
+    /// foreign code, and so is the drop of the one before: neither is for under the lock.
+    #[cold]
+    #[inline(never)]
+    fn lend<const LINE: usize>(&self, waiter: &Waiter, cx: &mut Context<'_>) {
+        let mut waker = StoredWaker::of(cx.waker());
+        let old = self.with(|_, lines| {
+            // SAFETY: `Linked`: it is in this line.
+            waiter.back().is_none().then(|| unsafe { lines[LINE].set_waker(waiter, waker.take()) })
         });
-        old.discard(waker);
-        polled
+        if old.is_none() {
+            // It was granted in between.
+            waker.wake();
+        }
     }
 
     /// Takes `waiter` out of the line, if it is in it or holds a grant. `settle` is told which, and says whom that
-    /// concerns: who that is, is to be woken by the caller, the owner's `drop`.
+    /// concerns: who that is, is woken.
     #[inline]
     pub(crate) fn leave<const LINE: usize>(
         &self,
         waiter: Pin<&mut Waiter>,
         settle: impl FnOnce(&mut S, &mut [Line; N], Turned) -> StoredWaker,
-    ) -> StoredWaker {
-        if waiter.is_idle() { StoredWaker::NONE } else { self.leave_now::<LINE>(&waiter, settle) }
+    ) {
+        if !waiter.is_idle() {
+            self.leave_now::<LINE>(&waiter, settle);
+        }
     }
 
     #[cold]
@@ -166,14 +273,14 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
         &self,
         waiter: &Waiter,
         settle: impl FnOnce(&mut S, &mut [Line; N], Turned) -> StoredWaker,
-    ) -> StoredWaker {
+    ) {
         let (woken, own) = self.with(|state, lines| {
-            let turned = if lines[LINE].take_up(waiter) { Turned::Granted } else { Turned::Again };
-            // SAFETY: `Linked`: it is in this line if in any, and a grant was taken up.
+            let turned = waiter.back().unwrap_or(Turned::Again);
+            // SAFETY: `Linked`: it is in this line if in any.
             let own = unsafe { lines[LINE].leave(waiter) };
             (settle(state, lines, turned), own)
         });
-        own.discard(StoredWaker::NONE);
-        woken
+        woken.wake();
+        drop(own);
     }
 }

@@ -240,6 +240,8 @@ macro_rules! hosted_tests {
                 a_body_emits_from_a_set_of_futures
                 a_generator_fits_into_adapters_that_are_not_ours
                 two_generators_in_a_race_lose_nothing
+                waiters_that_outlive_their_task_lose_nothing_in_any_order
+                a_grant_while_a_waker_is_cloned_is_not_missed
             }
             hostile {
                 a_task_that_owns_its_own_handle_ends_in_one_piece
@@ -279,6 +281,13 @@ macro_rules! hosted_tests {
                 a_task_that_panics_while_it_holds_a_lock_gives_it_back
                 a_waker_that_panics_in_a_timer_does_not_lose_the_other_timers
                 a_leftover_that_panics_when_the_runner_goes_does_not_spoil_the_next_runner
+                an_event_releases_those_behind_a_waker_that_panics
+                the_last_task_done_tells_those_behind_a_waker_that_panics
+                shutdown_tells_all_though_wakers_panic
+                shutdown_drops_the_items_behind_one_whose_drop_panics
+                a_comparison_that_panics_leaves_a_queue_whole
+                a_waker_that_panics_in_get_takes_that_item_and_no_more
+                a_waker_that_panics_when_it_is_dropped_takes_no_lock_with_it
                 a_panic_does_not_break_the_ambient_loop
                 a_panic_in_the_body_of_a_generator_goes_through_next_and_ends_it
             }

@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use corio::wait::WaitCell;
 use corio::{
-    Duration, DynQueue, Event, Mutex, Queue, RawLock, Semaphore, generator, now, sleep, sleep_until, spawn, timeout,
-    yield_now,
+    Duration, DynQueue, Event, Mutex, OneShot, Queue, RawLock, Semaphore, generator, now, sleep, sleep_until, spawn,
+    timeout, yield_now,
 };
 use futures_util::future::{Either, FutureExt, join, join_all, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::waker::{Move, witnessed};
-use super::{Hosted, Trace, Wakes};
+use super::{Hosted, Trace, Wakes, rounds};
 use crate::World;
 use crate::harness::{MS, turns};
 
@@ -659,6 +659,193 @@ pub(crate) fn two_generators_in_a_race_lose_nothing<W: World>(world: &mut W) {
         assert_eq!((seen.matches('a').count(), seen.matches('b').count()), (3, 3));
         if W::VIRTUAL {
             assert_eq!(seen, "aababb");
+        }
+    });
+}
+
+pub(crate) fn a_grant_while_a_waker_is_cloned_is_not_missed<W: World>(world: &mut W) {
+    // Under the lock a foreign waker cannot be cloned: whatever happens while it is must reach it all the same.
+    world.run(async {
+        for again in [false, true] {
+            for primitive in primitives() {
+                let (cloned, woken) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(0)));
+                let (seen, counted) = (cloned.clone(), woken.clone());
+                let release = Rc::new(primitive.release);
+                let waker = witnessed(move |what| match what {
+                    Move::Clone if !seen.replace(true) => release(),
+                    Move::Wake => counted.set(counted.get() + 1),
+                    _ => {}
+                });
+                let wait = (primitive.wait)();
+                let mut cx = Context::from_waker(&waker);
+                // At once, or when it stands in line already.
+                if again {
+                    assert!(wait.borrow_mut().as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+                }
+                let polled = wait.borrow_mut().as_mut().poll(&mut cx);
+                assert!(cloned.get());
+                if polled.is_pending() {
+                    assert!(woken.get() > 0);
+                    assert!(wait.borrow_mut().as_mut().poll(&mut cx).is_ready());
+                }
+            }
+        }
+    });
+}
+
+/// A primitive in the shape of the next test.
+struct Primitive {
+    /// A future that waits, and then passes on what it may.
+    wait: Box<dyn Fn() -> Shared>,
+    release: Box<dyn Fn()>,
+    /// How many of so many have got it after so many releases.
+    served: fn(waiting: usize, releases: usize) -> usize,
+}
+
+fn primitives() -> [Primitive; 6] {
+    let lock = Rc::new(RawLock::new());
+    assert!(lock.try_acquire());
+    let released = lock.clone();
+    let lock = Primitive {
+        wait: Box::new(move || {
+            let lock = lock.clone();
+            share(async move {
+                lock.acquire().await;
+                lock.release().expect("it is held");
+            })
+        }),
+        // Of those who have had it the last has given it back.
+        release: Box::new(move || {
+            let _ = released.release();
+        }),
+        served: |waiting, releases| if releases > 0 { waiting } else { 0 },
+    };
+    let permits = Rc::new(Semaphore::new(0));
+    let released = permits.clone();
+    let semaphore = Primitive {
+        wait: Box::new(move || acquire(&permits)),
+        release: Box::new(move || released.release()),
+        served: usize::min,
+    };
+    let event = Rc::new(Event::new());
+    let released = event.clone();
+    let event = Primitive {
+        wait: Box::new(move || {
+            let event = event.clone();
+            share(async move { event.wait().await })
+        }),
+        release: Box::new(move || released.set()),
+        served: |waiting, releases| if releases > 0 { waiting } else { 0 },
+    };
+    let queue = Rc::new(Queue::<u8, 8>::new());
+    let released = queue.clone();
+    let getter = Primitive {
+        wait: Box::new(move || {
+            let queue = queue.clone();
+            share(async move { assert!(queue.get().await.is_ok()) })
+        }),
+        release: Box::new(move || released.try_put(1).expect("room")),
+        served: usize::min,
+    };
+    let queue = Rc::new(DynQueue::<u8>::new(8));
+    for item in 0..8 {
+        queue.try_put(item).expect("room");
+    }
+    let released = queue.clone();
+    let putter = Primitive {
+        wait: Box::new(move || {
+            let queue = queue.clone();
+            share(async move { assert!(queue.put(9).await.is_ok()) })
+        }),
+        release: Box::new(move || assert!(released.try_get().is_ok())),
+        served: usize::min,
+    };
+    let shot = Rc::new(OneShot::new());
+    let released = shot.clone();
+    let receiver = Primitive {
+        wait: Box::new(move || {
+            let shot = shot.clone();
+            share(async move { shot.recv().await })
+        }),
+        release: Box::new(move || {
+            let _ = released.send(());
+        }),
+        served: |waiting, releases| waiting.min(releases).min(1),
+    };
+    [lock, semaphore, event, getter, putter, receiver]
+}
+
+/// All orders of four.
+fn orders() -> Vec<[usize; 4]> {
+    let all = (0..256).map(|n| [n >> 6, n >> 4 & 3, n >> 2 & 3, n & 3]);
+    all.filter(|order| (0..4).all(|i| order.contains(&i))).collect()
+}
+
+pub(crate) fn waiters_that_outlive_their_task_lose_nothing_in_any_order<W: World>(world: &mut W) {
+    world.run(async {
+        let orders = orders();
+        assert_eq!(orders.len(), 24);
+        let orders: Vec<_> = orders.into_iter().take(rounds(24)).collect();
+        // Who is dropped instead of polled again, and a release before the cancel, before the cancelled task's last step,
+        // after it, and among the polls; and whether each is polled before the next comes.
+        let cases = orders.iter().flat_map(|order| (0..16 * 32).map(move |n| (order, n / 32, n % 16, n % 32 < 16)));
+        for (order, dropped, releases, at_once) in cases {
+            for (which, primitive) in primitives().into_iter().enumerate() {
+                let case =
+                    format!("primitive {which}, {order:?}, dropped {dropped:b}, releases {releases:b}, {at_once}");
+                let release = |when: u32| {
+                    if releases & 1 << when != 0 {
+                        (primitive.release)();
+                    }
+                };
+                let mut waits: Vec<_> = (0..4).map(|_| Some((primitive.wait)())).collect();
+                let all: Vec<_> = waits.iter().flatten().map(poll_shared).map(Box::pin).collect();
+                let all = RefCell::new(all);
+                let task = spawn(poll_fn(move |cx| {
+                    for wait in all.borrow_mut().iter_mut() {
+                        assert!(wait.as_mut().poll(cx).is_pending());
+                    }
+                    Poll::<()>::Pending
+                }));
+                yield_now().await;
+                release(0);
+                task.cancel();
+                release(1);
+                assert!(task.await.is_err());
+                // A wake of the task that has gone is nobody's, not that of a task that polls one of them.
+                let _in_its_slot = spawn(core::future::pending::<()>());
+                release(2);
+                let done = Rc::new(Cell::new(0));
+                let mut tasks = Vec::new();
+                for (nth, &i) in order.iter().enumerate() {
+                    if nth == 3 {
+                        release(3);
+                    }
+                    let wait = waits[i].take().expect("each is named once");
+                    if dropped & 1 << i != 0 {
+                        drop(wait);
+                        continue;
+                    }
+                    let done = done.clone();
+                    tasks.push(spawn(async move {
+                        poll_shared(&wait).await;
+                        done.set(done.get() + 1);
+                    }));
+                    if at_once || nth % 2 == 0 {
+                        yield_now().await;
+                    }
+                }
+                turns(10).await;
+                let mut released = usize::try_from(u16::count_ones(releases)).expect("at most four");
+                assert_eq!(done.get(), (primitive.served)(tasks.len(), released), "{case}");
+                // Those who wait still are told of what comes later.
+                while released < 4 {
+                    (primitive.release)();
+                    released += 1;
+                    turns(10).await;
+                    assert_eq!(done.get(), (primitive.served)(tasks.len(), released), "{case}, {released} in all");
+                }
+            }
         }
     });
 }

@@ -1,14 +1,20 @@
 //! Panics go through the loop to whoever runs it, and leave it usable.
 
-use core::future::pending;
-use core::pin::pin;
+use core::future::{Future, pending};
+use core::mem::ManuallyDrop;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll, Waker};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::rc::Rc;
 
-use corio::{Cancelled, Event, Mutex, Semaphore, Task, TaskPool, generator, sleep, spawn, yield_now};
+use corio::{
+    Cancelled, DynPriorityQueue, DynQueue, Event, Mutex, PriorityQueue, Queue, RawLock, Semaphore, Shutdown, Task,
+    TaskPool, generator, sleep, spawn, yield_now,
+};
 use futures_util::future::FutureExt;
 
+use super::waker::{Move, witnessed};
 use super::{Hosted, Trace, on_drop, runner};
 use crate::harness::{MS, turns};
 
@@ -317,6 +323,266 @@ pub(crate) fn a_leftover_that_panics_when_the_runner_goes_does_not_spoil_the_nex
             assert_eq!(runner.run(async { spawn(async { 5 }).await }).expect("main ends"), Ok(5));
         }
     }
+}
+
+/// A waker that panics, and one that counts.
+fn panicking() -> Waker {
+    witnessed(|what| {
+        if what == Move::Wake {
+            boom()
+        }
+    })
+}
+
+fn counting(count: &Rc<Cell<usize>>) -> Waker {
+    let count = count.clone();
+    witnessed(move |what| {
+        if what == Move::Wake {
+            count.set(count.get() + 1)
+        }
+    })
+}
+
+/// One step under `waker`.
+fn step<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(waker))
+}
+
+pub(crate) fn an_event_releases_those_behind_a_waker_that_panics<W: Hosted>(_: &mut W) {
+    let (event, woken) = (Event::new(), Rc::new(Cell::new(0)));
+    let mut waits: Vec<_> = (0..4).map(|_| Box::pin(event.wait())).collect();
+    for (i, wait) in waits.iter_mut().enumerate() {
+        let waker = if i == 1 { panicking() } else { counting(&woken) };
+        assert!(step(wait.as_mut(), &waker).is_pending());
+    }
+    panics(|| event.set());
+    assert!(event.is_set());
+    assert_eq!(woken.get(), 3);
+    // Released for good.
+    event.clear();
+    for wait in &mut waits {
+        assert!(step(wait.as_mut(), Waker::noop()).is_ready());
+    }
+}
+
+pub(crate) fn the_last_task_done_tells_those_behind_a_waker_that_panics<W: Hosted>(_: &mut W) {
+    let (queue, woken) = (DynQueue::new(0), Rc::new(Cell::new(0)));
+    queue.try_put(1).expect("room");
+    let mut joins: Vec<_> = (0..3).map(|_| Box::pin(queue.join())).collect();
+    for (i, join) in joins.iter_mut().enumerate() {
+        let waker = if i == 0 { panicking() } else { counting(&woken) };
+        assert!(step(join.as_mut(), &waker).is_pending());
+    }
+    panics(|| queue.task_done().expect("one was put"));
+    assert_eq!(woken.get(), 2);
+    queue.try_put(2).expect("room");
+    for join in &mut joins {
+        assert!(step(join.as_mut(), Waker::noop()).is_ready());
+    }
+}
+
+pub(crate) fn shutdown_tells_all_though_wakers_panic<W: Hosted>(_: &mut W) {
+    // Whichever of them panics.
+    for bad in 0..6 {
+        let woken = Rc::new(Cell::new(0));
+        let waker = |i| if i == bad { panicking() } else { counting(&woken) };
+        let (empty, full) = (Queue::<u32, 1>::new(), Queue::<u32, 1>::new());
+        full.try_put(1).expect("room");
+        let mut gets: Vec<_> = (0..2).map(|_| Box::pin(empty.get())).collect();
+        let mut puts: Vec<_> = (2..4).map(|i| Box::pin(full.put(i))).collect();
+        let mut joins: Vec<_> = (0..2).map(|_| Box::pin(full.join())).collect();
+        for (i, get) in gets.iter_mut().enumerate() {
+            assert!(step(get.as_mut(), &waker(i)).is_pending());
+        }
+        for (i, join) in joins.iter_mut().enumerate() {
+            assert!(step(join.as_mut(), &waker(2 + i)).is_pending());
+        }
+        for (i, put) in puts.iter_mut().enumerate() {
+            assert!(step(put.as_mut(), &waker(4 + i)).is_pending());
+        }
+        for (queue, its_own) in [(&empty, bad < 2), (&full, bad >= 2)] {
+            let outcome = catch_unwind(AssertUnwindSafe(|| queue.shutdown(Shutdown::Immediate)));
+            assert_eq!(outcome.is_err(), its_own);
+        }
+        assert_eq!(woken.get(), 5);
+        assert!(full.is_empty());
+        for get in &mut gets {
+            assert!(step(get.as_mut(), Waker::noop()).is_ready());
+        }
+        for put in &mut puts {
+            assert!(step(put.as_mut(), Waker::noop()).is_ready());
+        }
+        for join in &mut joins {
+            assert!(step(join.as_mut(), Waker::noop()).is_ready());
+        }
+    }
+}
+
+pub(crate) fn shutdown_drops_the_items_behind_one_whose_drop_panics<W: Hosted>(_: &mut W) {
+    let (trace, woken) = (Trace::default(), Rc::new(Cell::new(0)));
+    let queue: DynQueue<Box<dyn Anything>> = DynQueue::new(3);
+    for name in ["first", "boom", "third"] {
+        let guard = trace.on_drop(name);
+        let item: Box<dyn Anything> =
+            if name == "boom" { Box::new((guard, on_drop(|| boom()))) } else { Box::new(guard) };
+        assert!(queue.try_put(item).is_ok());
+    }
+    let mut put = Box::pin(queue.put(Box::new(())));
+    let mut join = Box::pin(queue.join());
+    assert!(step(put.as_mut(), &counting(&woken)).is_pending());
+    assert!(step(join.as_mut(), &counting(&woken)).is_pending());
+    panics(|| queue.shutdown(Shutdown::Immediate));
+    trace.expect(&["first", "boom", "third"]);
+    assert!(queue.is_empty() && queue.is_shut_down());
+    assert_eq!(woken.get(), 2);
+    assert!(step(join.as_mut(), Waker::noop()).is_ready());
+    assert!(matches!(step(put.as_mut(), Waker::noop()), Poll::Ready(Err(_))));
+    assert!(queue.task_done().is_err(), "what was dropped is done");
+}
+
+/// Anything, in a box.
+trait Anything {}
+impl<T> Anything for T {}
+
+/// A number that panics when it is compared, while `armed`.
+struct Touchy<'a>(u32, &'a Cell<bool>);
+
+impl Ord for Touchy<'_> {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        if self.1.get() {
+            boom()
+        }
+        self.0.cmp(&other.0)
+    }
+}
+
+impl PartialOrd for Touchy<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Touchy<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for Touchy<'_> {}
+
+/// What must be so whatever store the queue has: `$queue` for three items.
+macro_rules! comparisons {
+    ($queue:expr) => {
+        for later in [false, true] {
+            let (armed, woken) = (Cell::new(false), Rc::new(Cell::new(0)));
+            let queue = $queue;
+            let mut gets: Vec<_> = (0..2).map(|_| Box::pin(queue.get())).collect();
+            for get in &mut gets {
+                assert!(step(get.as_mut(), &counting(&woken)).is_pending());
+            }
+            assert!(queue.try_put(Touchy(3, &armed)).is_ok());
+            assert_eq!(woken.get(), 1);
+            armed.set(true);
+            // It is compared when it is in already, and stays in: the second is told, and it counts.
+            if later {
+                let mut put = Box::pin(queue.put(Touchy(2, &armed)));
+                panics(|| drop(step(put.as_mut(), Waker::noop())));
+            } else {
+                panics(|| drop(queue.try_put(Touchy(2, &armed))));
+            }
+            armed.set(false);
+            assert_eq!((queue.len(), woken.get()), (2, 2));
+            for get in &mut gets {
+                assert!(matches!(step(get.as_mut(), Waker::noop()), Poll::Ready(Ok(_))));
+            }
+            assert!(queue.task_done().is_ok() && queue.task_done().is_ok() && queue.task_done().is_err());
+
+            // One that is taken is compared, or its place is: it is gone, and whoever waits for room is told.
+            for n in [6, 5, 4] {
+                assert!(queue.try_put(Touchy(n, &armed)).is_ok());
+            }
+            woken.set(0);
+            let mut put = Box::pin(queue.put(Touchy(1, &armed)));
+            assert!(step(put.as_mut(), &counting(&woken)).is_pending());
+            armed.set(true);
+            if later {
+                let mut get = Box::pin(queue.get());
+                panics(|| drop(step(get.as_mut(), Waker::noop())));
+            } else {
+                panics(|| drop(queue.try_get()));
+            }
+            armed.set(false);
+            assert_eq!((queue.len(), woken.get()), (2, 1));
+            assert!(matches!(step(put.as_mut(), Waker::noop()), Poll::Ready(Ok(()))));
+            assert_eq!(queue.try_get().map(|item| item.0), Ok(1));
+        }
+    };
+}
+
+pub(crate) fn a_comparison_that_panics_leaves_a_queue_whole<W: Hosted>(_: &mut W) {
+    comparisons!(PriorityQueue::<_, 3>::new());
+    comparisons!(DynPriorityQueue::new(3));
+}
+
+pub(crate) fn a_waker_that_panics_in_get_takes_that_item_and_no_more<W: Hosted>(_: &mut W) {
+    for later in [false, true] {
+        let (trace, woken) = (Trace::default(), Rc::new(Cell::new(0)));
+        let queue = DynQueue::new(1);
+        assert!(queue.try_put(trace.on_drop("taken")).is_ok());
+        let mut puts: Vec<_> = ["second", "third"].map(|name| Box::pin(queue.put(trace.on_drop(name)))).into();
+        for (i, put) in puts.iter_mut().enumerate() {
+            let waker = if i == 0 { panicking() } else { counting(&woken) };
+            assert!(step(put.as_mut(), &waker).is_pending());
+        }
+        if later {
+            let mut get = Box::pin(queue.get());
+            panics(|| drop(step(get.as_mut(), Waker::noop())));
+        } else {
+            panics(|| drop(queue.try_get()));
+        }
+        trace.expect(&["taken"]);
+        // There is room, for the one that was told of it.
+        assert!(queue.is_empty());
+        assert!(matches!(step(puts[0].as_mut(), Waker::noop()), Poll::Ready(Ok(()))));
+        assert_eq!(woken.get(), 0);
+        drop(queue.try_get());
+        assert_eq!(woken.get(), 1);
+        trace.expect(&["second"]);
+    }
+}
+
+pub(crate) fn a_waker_that_panics_when_it_is_dropped_takes_no_lock_with_it<W: Hosted>(_: &mut W) {
+    let dropped_badly = || {
+        witnessed(|what| {
+            if what == Move::Drop {
+                boom()
+            }
+        })
+    };
+    let (mutex, permits, raw) = (Mutex::new(1), Semaphore::new(0), RawLock::new());
+
+    // In line first, with a waker that panics when it goes; free when it is looked at for another reason.
+    let held = mutex.try_lock().expect("free");
+    let mut lock = Box::pin(mutex.lock());
+    let waker = ManuallyDrop::new(dropped_badly());
+    assert!(step(lock.as_mut(), &waker).is_pending());
+    panics(|| drop(step(lock.as_mut(), Waker::noop())));
+    assert!(step(lock.as_mut(), Waker::noop()).is_pending());
+    drop(held);
+    assert!(step(lock.as_mut(), Waker::noop()).is_ready());
+    assert!(mutex.try_lock().is_some());
+
+    // Granted since, and polled with a waker of that kind, whose copy is not needed then.
+    let (mut acquire, mut permit) = (Box::pin(raw.acquire()), Box::pin(permits.acquire()));
+    assert!(raw.try_acquire());
+    assert!(step(acquire.as_mut(), Waker::noop()).is_pending());
+    assert!(step(permit.as_mut(), Waker::noop()).is_pending());
+    raw.release().expect("held");
+    permits.release();
+    assert!(step(acquire.as_mut(), &waker).is_ready());
+    assert!(matches!(step(permit.as_mut(), &waker), Poll::Ready(_)));
+    assert!(raw.is_locked());
+    assert_eq!(permits.available(), 1);
 }
 
 pub(crate) fn a_panic_does_not_break_the_ambient_loop<W: Hosted>(_: &mut W) {
