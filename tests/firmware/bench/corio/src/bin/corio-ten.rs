@@ -10,14 +10,16 @@ use corio_cortex_m::SysTickReactor;
 use cortex_m_rt::entry;
 use lm3s6965evb::{HZ, Led};
 
+const MS: Duration = Duration::from_millis(1);
+
 type Numbers = Queue<u32, 8>;
 type Board = Mutex<(Led, u32)>;
 
-async fn produce(numbers: &Numbers, period: u64) {
+async fn produce(numbers: &Numbers, period: Duration) {
     let mut next = now();
     let mut number = 0;
     loop {
-        next += Duration::from_millis(period);
+        next += period;
         sleep_until(next).await;
         let _ = numbers.put(number).await;
         number += 1;
@@ -30,10 +32,10 @@ async fn consume(numbers: &Numbers, board: &Board) {
     }
 }
 
-async fn blink(board: &Board, period: u64) {
+async fn blink(board: &Board, period: Duration) {
     let mut next = now();
     loop {
-        next += Duration::from_millis(period);
+        next += period;
         sleep_until(next).await;
         board.lock().await.0.toggle();
     }
@@ -63,15 +65,15 @@ fn main() -> ! {
     let (numbers, board) = (Numbers::new(), Board::new((Led::new(), 0)));
     let mut runner = Runner::new(SysTickReactor::<HZ>::new(core.SYST));
     let _ = runner.run_all([
-        pin!(produce(&numbers, 10)),
-        pin!(produce(&numbers, 11)),
-        pin!(produce(&numbers, 12)),
-        pin!(produce(&numbers, 13)),
+        pin!(produce(&numbers, MS * 10)),
+        pin!(produce(&numbers, MS * 11)),
+        pin!(produce(&numbers, MS * 12)),
+        pin!(produce(&numbers, MS * 13)),
         pin!(consume(&numbers, &board)),
-        pin!(blink(&board, 100)),
-        pin!(blink(&board, 110)),
-        pin!(blink(&board, 120)),
-        pin!(blink(&board, 130)),
+        pin!(blink(&board, MS * 100)),
+        pin!(blink(&board, MS * 110)),
+        pin!(blink(&board, MS * 120)),
+        pin!(blink(&board, MS * 130)),
         pin!(monitor(&board)),
     ]);
     unreachable!("without an allocator run_all does not return")
