@@ -333,7 +333,7 @@ impl Loop {
             };
             let Some((waker, expires)) = waker else { return fired };
             fired += 1;
-            if at_once && (expires || waker.is_foreign() || waker.slot().is_some_and(Slot::is_timed)) {
+            if at_once && (expires || waker.is_foreign() || cfg!(feature = "alloc") && waker.slot().is_some_and(Slot::is_timed)) {
                 // It may do anything, and what it registers is for the next turn.
                 at_once = false;
                 // SAFETY: by the caller's word; `collect` calls nothing.
@@ -351,10 +351,10 @@ impl Loop {
     #[inline]
     unsafe fn fire_one(&'static self, waker: StoredWaker, expires: bool) {
         match waker.slot() {
-            Some(slot) if expires && slot.is_task() => {
-                slot.cancel();
-            }
+            // SAFETY: by the caller's word: what stands in these timers is this loop's, and a task in a timeout is alive.
+            Some(slot) if expires && slot.is_task() => unsafe { Header::cancel(NonNull::new_unchecked(slot.header()), slot) },
             // SAFETY: the timer of a callback is in its own body, so it is this loop's, and alive.
+            #[cfg(feature = "alloc")]
             Some(slot) if slot.is_timed() => unsafe {
                 if let Some(step) = slot.step() {
                     self.run(slot, step);

@@ -38,6 +38,8 @@ struct VTable {
     step: unsafe fn(NonNull<Header>, &'static Slot, &'static Loop) -> bool,
     /// A step of a task that was cancelled, or waited for another, or stands in a scope.
     special: unsafe fn(NonNull<Header>, &'static Slot, &'static Loop),
+    /// Cancels the task, whose time is up.
+    cancel: fn(&'static Slot) -> bool,
     drop_future: unsafe fn(NonNull<Header>),
     /// Moves the output to a place for it, or drops it where that is null.
     output: unsafe fn(NonNull<Header>, *mut ()),
@@ -114,6 +116,7 @@ impl<F: Future, N: Name> Body<F, N> {
             step: Self::step,
             // SAFETY: by the word of the caller of `Header::special`.
             special: |header, slot, running| unsafe { running.special(header, slot) },
+            cancel: Slot::cancel,
             drop_future: Self::drop_future,
             output: Self::output,
             // SAFETY: by the word of the caller of `Header::output`.
@@ -212,6 +215,12 @@ impl Header {
     pub(crate) unsafe fn special(this: NonNull<Self>, slot: &'static Slot, running: &'static Loop) {
         // SAFETY: the table is the body's own.
         unsafe { (this.as_ref().vtable.special)(this, slot, running) }
+    }
+
+    /// Cancels the task, as `Slot::cancel` does, of which nothing is linked where there are no tasks.
+    pub(crate) unsafe fn cancel(this: NonNull<Self>, slot: &'static Slot) {
+        // SAFETY: the table is the body's own.
+        unsafe { (this.as_ref().vtable.cancel)(slot) };
     }
 
     /// Ends the task, if it is alive, by dropping its future.
