@@ -743,3 +743,34 @@ fn a_sleep_that_begins_while_the_reactor_parks_is_not_early() {
     assert_eq!(ended.expect("main ends").as_secs() % 3600, 1800, "half an hour after a full one");
     assert!(ended.expect("main ends") >= Instant::ZERO + HOUR + HOUR / 2);
 }
+
+#[test]
+fn a_timeout_that_changes_tasks_cancels_nobody_else() {
+    corio_sim::run(async {
+        // Polled by a task that ends and leaves it, and whose slot is the next task's.
+        for pending_beside in 0..40 {
+            let beside: Vec<_> = (1..=pending_beside).map(|n| spawn(timeout(MS * n, pending::<()>()))).collect();
+            let limited: Rc<RefCell<Pin<Box<corio::Timeout<_>>>>> =
+                Rc::new(RefCell::new(Box::pin(timeout(MS * 20, pending::<()>()))));
+            let first = limited.clone();
+            spawn(std::future::poll_fn(move |cx| {
+                assert!(first.borrow_mut().as_mut().poll(cx).is_pending());
+                Poll::Ready(())
+            }))
+            .await
+            .expect("it returns");
+            let next = spawn(async {
+                sleep(MS * 50).await;
+                7
+            });
+            sleep(MS * 30).await;
+            assert_eq!(next.await, Ok(7));
+            // Whoever polls it now is told that its time is up.
+            let late = spawn(std::future::poll_fn(move |cx| limited.borrow_mut().as_mut().poll(cx)));
+            assert_eq!(late.await, Ok(Err(corio::TimedOut)));
+            for task in beside {
+                assert_eq!(task.await, Ok(Err(corio::TimedOut)));
+            }
+        }
+    });
+}

@@ -3,6 +3,7 @@
 
 use crate::sched::{Loop, current};
 use crate::task::StoredWaker;
+use crate::task::slot::Slot;
 use crate::time::nanos;
 use crate::timers::{Place, Timer};
 use crate::{Duration, Instant};
@@ -70,9 +71,31 @@ impl Sleep {
         Self { timer: Timer::new(nanos, place), owner: Cell::new(None), _pinned: PhantomPinned }
     }
 
-    /// Whether its end is to cancel the task that waits, or to wake it.
-    pub(crate) fn set_expires(&self, expires: bool) {
-        self.timer.expires.set(expires);
+    /// Registers it, or has it registered for `cx`: its end cancels `task`, if that is who polls, or else wakes.
+    pub(crate) fn register_for(self: Pin<&mut Self>, cx: &mut Context<'_>, task: Option<&'static Slot>) {
+        if self.timer.is_linked() && self.timer.expires.get() {
+            // SAFETY: `Linked`, `Owned` (in `timers`), and this is the loop's thread: a sleep is not `Send`.
+            let before = unsafe { self.timer.waking() };
+            if before.map(core::ptr::from_ref) == task.map(core::ptr::from_ref) {
+                return;
+            }
+            self.disown();
+        }
+        if let Some(task) = task {
+            task.add_timeout();
+        }
+        self.timer.expires.set(task.is_some());
+        let _pending = self.poll(cx);
+    }
+
+    /// If it would have cancelled a task, it does not any more.
+    fn disown(&self) {
+        if self.timer.is_linked() && self.timer.expires.replace(false) {
+            // SAFETY: as in `register_for`.
+            if let Some(task) = unsafe { self.timer.waking() } {
+                task.remove_timeout();
+            }
+        }
     }
 
     pub(crate) fn expires(&self) -> bool {
@@ -158,6 +181,7 @@ impl Sleep {
     #[cfg_attr(any(feature = "std", loom), inline)]
     #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
     fn leave(&self) {
+        self.disown();
         if let Some(owner) = self.owner.get() {
             // SAFETY: `OwnThread`: a sleep is not `Send`. If it is linked, `owner` has not ended.
             drop(unsafe { owner.with(|state| state.timers.remove(&self.timer)) });

@@ -136,9 +136,7 @@ impl Sleep {
             task.cancel();
             return Stage::Overdue;
         }
-        self.set_expires(task.is_some());
-        let pending = self.poll(cx);
-        debug_assert!(pending.is_pending(), "it was registered just now, or has not fired");
+        self.register_for(cx, task);
         Stage::Running
     }
 }

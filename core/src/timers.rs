@@ -20,10 +20,13 @@
 //!   `line`) and `due`, stays where it is, and takes itself out before it is freed.
 //! - `Ordered`: a parent does not come after its children. Lines of one deadline do not overlap in order of
 //!   registration, because only the line of the latest registration (`latest`) grows.
+//! - `Owned`: the waker of a registered node that expires is that of a task of this loop that is alive, and counts it. A task
+//!   that ends and leaves such nodes behind has them disowned: they just wake, whom it may concern.
 //! - `OwnThread`, `NoReentry`: see `sync::Local`; wakers are handed out, never called, in here.
 
 use crate::Instant;
 use crate::task::StoredWaker;
+use crate::task::slot::Slot;
 use core::cell::{Cell, UnsafeCell};
 use core::mem::MaybeUninit;
 use core::ptr;
@@ -104,6 +107,15 @@ impl Timer {
             line: Late::new(),
             waker: UnsafeCell::new(MaybeUninit::uninit()),
         }
+    }
+
+    /// Whom it wakes, if that is one of ours.
+    ///
+    /// # Safety
+    /// `Linked`: it is registered. `OwnThread`.
+    pub(crate) unsafe fn waking(&self) -> Option<&'static Slot> {
+        // SAFETY: by the caller's word; filled while it is in.
+        unsafe { (*self.waker.get()).assume_init_ref() }.slot()
     }
 
     /// True while it is registered.
@@ -208,6 +220,54 @@ impl Timers {
                 Place::Nowhere | Place::Fired | Place::For | Place::Yielded => return StoredWaker::NONE,
             }
             (*node.waker.get()).assume_init_read()
+        }
+    }
+
+    /// Those that would cancel the task in `slot` just wake from here on.
+    #[cold]
+    pub(crate) fn disown(&mut self, slot: &'static Slot) {
+        // SAFETY: `Linked`, `Owned`.
+        let disown = |node: &Timer| unsafe {
+            if node.expires.get() && node.waking().is_some_and(|it| ptr::eq(it, slot)) {
+                node.expires.set(false);
+            }
+        };
+        let each_in_ring = |first: *const Timer| {
+            let mut node = first;
+            // SAFETY: `Linked`.
+            while let Some(it) = unsafe { node.as_ref() } {
+                disown(it);
+                // SAFETY: as above: it is in a ring.
+                let next = unsafe { it.next.get() };
+                node = if ptr::eq(next, first) { ptr::null() } else { next };
+            }
+        };
+        each_in_ring(self.due);
+        let mut node = self.root;
+        // Down to the first child, or on to the next sibling, or up to one that has a next.
+        // SAFETY: `Linked`.
+        unsafe {
+            while let Some(it) = node.as_ref() {
+                disown(it);
+                each_in_ring(it.line.get());
+                node = it.child.get();
+                let mut last = it;
+                while node.is_null() {
+                    node = last.next.get();
+                    if node.is_null() {
+                        // The first of the siblings has the parent before it.
+                        while let Some(prev) = last.prev.get().as_ref()
+                            && !ptr::eq(prev.child.get(), last)
+                        {
+                            last = prev;
+                        }
+                        match last.prev.get().as_ref() {
+                            Some(parent) => last = parent,
+                            None => return,
+                        }
+                    }
+                }
+            }
         }
     }
 

@@ -333,7 +333,11 @@ impl Loop {
             };
             let Some((waker, expires)) = waker else { return fired };
             fired += 1;
-            if at_once && (expires || waker.is_foreign() || cfg!(feature = "alloc") && waker.slot().is_some_and(Slot::is_timed)) {
+            if at_once
+                && (expires
+                    || waker.is_foreign()
+                    || cfg!(feature = "alloc") && waker.slot().is_some_and(Slot::is_timed))
+            {
                 // It may do anything, and what it registers is for the next turn.
                 at_once = false;
                 // SAFETY: by the caller's word; `collect` calls nothing.
@@ -351,8 +355,11 @@ impl Loop {
     #[inline]
     unsafe fn fire_one(&'static self, waker: StoredWaker, expires: bool) {
         match waker.slot() {
-            // SAFETY: by the caller's word: what stands in these timers is this loop's, and a task in a timeout is alive.
-            Some(slot) if expires && slot.is_task() => unsafe { Header::cancel(NonNull::new_unchecked(slot.header()), slot) },
+            // SAFETY: by the caller's word, and `Owned` in `timers`: it is a task of this loop, and alive.
+            Some(slot) if expires => unsafe {
+                slot.remove_timeout();
+                Header::cancel(NonNull::new_unchecked(slot.header()), slot);
+            },
             // SAFETY: the timer of a callback is in its own body, so it is this loop's, and alive.
             #[cfg(feature = "alloc")]
             Some(slot) if slot.is_timed() => unsafe {
@@ -488,6 +495,10 @@ impl Loop {
                 }
                 if slot.is_leftover() {
                     state.leftovers -= 1;
+                }
+                if slot.has_timeouts() {
+                    // Timeouts that it had polled, and that were not dropped with it. It is over with them.
+                    state.timers.disown(slot);
                 }
             });
         }

@@ -47,6 +47,9 @@ const TIMED: u8 = 1 << 1;
 const HIDDEN: u8 = 1 << 2;
 /// The task lives in a pool, and stands in its loop's list of those.
 const POOLED: u8 = 1 << 3;
+/// The rest counts the timeouts that will cancel the task, and stays at its greatest once it is there.
+const TIMEOUT: u8 = 1 << 4;
+const TIMEOUTS: u8 = 15 << 4;
 
 /// The place of a task in its loop.
 pub(crate) struct Slot {
@@ -381,7 +384,24 @@ impl Slot {
     /// True when its end is to be noted with its loop.
     #[inline]
     pub(crate) fn is_listed(&self) -> bool {
-        self.traits.get() & (POOLED | LEFTOVER) != 0
+        self.traits.get() & (POOLED | LEFTOVER | TIMEOUTS) != 0
+    }
+
+    /// Counts a timeout that will cancel the task. It is counted off when it is taken out, or due, or another task's.
+    pub(crate) fn add_timeout(&self) {
+        self.traits.set(self.traits.get().saturating_add(TIMEOUT) | self.traits.get() & !TIMEOUTS);
+    }
+
+    pub(crate) fn remove_timeout(&self) {
+        let traits = self.traits.get();
+        if traits & TIMEOUTS != TIMEOUTS && traits & TIMEOUTS != 0 {
+            self.traits.set(traits - TIMEOUT);
+        }
+    }
+
+    /// True when there may be timeouts that would cancel the task.
+    pub(crate) fn has_timeouts(&self) -> bool {
+        self.traits.get() & TIMEOUTS != 0
     }
 
     pub(crate) fn is_pooled(&self) -> bool {
