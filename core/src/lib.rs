@@ -63,8 +63,12 @@
 //! through the waker, so [`sleep()`] and [`spawn`] work inside any foreign combinator. A [`Handle`] names a loop where there is
 //! no ambience.
 //!
-//! **Cancelling is dropping, at a turn.** [`Task::cancel`] marks the task and queues it; at its step the future is dropped
-//! instead of polled. Lines pass over waiters whose task is about to drop them, as asyncio's do.
+//! **Cancelling is an unwinding poll.** [`Task::cancel`] counts a request and passes it on to what the task waits for, if
+//! that is another task; or else it queues the task's next step, which unwinds. A task that stands in no *scope* is just
+//! dropped, guards and all. One that does (in a [`timeout()`], say) is polled once more with the loop's flag that says
+//! "unwinding": the innermost scope drops what it holds, and decides whether it goes on, waits for something first, or leaves it to
+//! the next scope outside. So drops stay synchronous, no leaf future knows of any of this, and still a scope can do
+//! asynchronous work while it is cancelled. Lines pass over waiters whose task is about to drop them, as asyncio's do.
 //!
 //! | level | modules | what |
 //! |---|---|---|

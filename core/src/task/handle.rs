@@ -76,7 +76,7 @@ impl<T> Task<T> {
     /// Asks the task to end: at its next turn it unwinds, its future is dropped instead of polled. False if it has ended
     /// already. asyncio: `Task.cancel`.
     ///
-    /// If it waits for another task, or for a [`Future`](crate::Future), that is cancelled, and the task unwinds when
+    /// If it waits for another task, or for a settable future, that is cancelled, and the task unwinds when
     /// that has ended. What it stands in may have the last word: a group waits for its children first, and a
     /// timeout whose time is up takes its own request back.
     ///

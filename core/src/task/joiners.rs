@@ -137,6 +137,7 @@ mod flavour {
                     0 => {}
                     // SAFETY: `Tagged`; the word was taken.
                     word if word & WATCHER == 0 => {
+                        // SAFETY: `Tagged`; the word was taken.
                         list.push(Joiner { waker: unsafe { StoredWaker::from_word(word) }, key: None })
                     }
                     word => {

@@ -130,6 +130,9 @@ macro_rules! no_heap_tests {
                 a_second_waker_takes_the_place_of_the_first
                 a_waker_that_is_taken_out_is_the_one_that_was_registered
                 a_task_waits_in_a_cell_at_the_cost_of_two_polls
+                a_queue_of_waiters_is_told_in_order_and_polled_no_more_than_told
+                a_waiter_that_was_told_and_is_dropped_tells_the_next
+                what_changes_while_a_waiter_joins_is_not_missed
                 a_cell_is_woken_from_elsewhere
                 an_event_is_set_from_elsewhere
                 permits_are_released_from_elsewhere

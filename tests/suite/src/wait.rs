@@ -1,10 +1,10 @@
 //! `WaitCell`, and wakes that come from elsewhere: another thread, or an interrupt handler.
 
 use core::future::poll_fn;
-use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use core::task::Poll;
 
-use corio::wait::WaitCell;
+use corio::wait::{WaitCell, WaitQueue};
 use corio::{Event, Queue, Semaphore, sleep, yield_now};
 
 use crate::World;
@@ -157,5 +157,85 @@ pub(crate) fn elsewhere_wakes_while_other_tasks_sleep_and_yield<W: World>(world:
             PERMITS.acquire().await.forget();
         }
         assert!(!sleeper.is_done());
+    });
+}
+
+/// Things that are taken one at a time, and those who wait for one.
+struct Stock {
+    left: AtomicU32,
+    line: WaitQueue,
+}
+
+impl Stock {
+    const fn new() -> Self {
+        Self { left: AtomicU32::new(0), line: WaitQueue::new() }
+    }
+
+    fn add(&self) {
+        self.left.store(self.left.load(SeqCst) + 1, SeqCst);
+        self.line.wake_one();
+    }
+
+    async fn take(&self) {
+        let one = || {
+            let left = self.left.load(SeqCst).checked_sub(1)?;
+            self.left.store(left, SeqCst);
+            Some(())
+        };
+        self.line.wait_until(one).await
+    }
+}
+
+pub(crate) fn a_queue_of_waiters_is_told_in_order_and_polled_no_more_than_told<W: World>(world: &mut W) {
+    static STOCK: Stock = Stock::new();
+    static POLLS: Count = Count::new();
+    static LOG: Log = Log::new();
+    run(world, async {
+        let tasks = [b'a', b'b', b'c'].map(|name| {
+            spawn(counted(&POLLS, async move {
+                STOCK.take().await;
+                LOG.note(name);
+            }))
+        });
+        turns(5).await;
+        assert!(POLLS.get() == 3);
+        for _ in 0..3 {
+            STOCK.add();
+            turns(2).await;
+        }
+        LOG.expect("abc");
+        assert!(POLLS.get() == 6 && STOCK.line.is_empty());
+        assert!(!STOCK.line.wake_one());
+        for task in tasks {
+            assert!(task.await.is_ok());
+        }
+    });
+}
+
+pub(crate) fn a_waiter_that_was_told_and_is_dropped_tells_the_next<W: World>(world: &mut W) {
+    static STOCK: Stock = Stock::new();
+    run(world, async {
+        let first = spawn(STOCK.take());
+        let second = spawn(STOCK.take());
+        yield_now().await;
+        STOCK.add();
+        first.cancel();
+        assert!(second.await.is_ok());
+        assert!(first.await.is_err());
+    });
+}
+
+pub(crate) fn what_changes_while_a_waiter_joins_is_not_missed<W: World>(world: &mut W) {
+    static LINE: WaitQueue = WaitQueue::new();
+    run(world, async {
+        // Between its two looks somebody comes and tells the line, in which it does not stand yet.
+        let mut looks = 0;
+        LINE.wait_until(|| {
+            looks += 1;
+            LINE.wake_all();
+            (looks == 2).then_some(())
+        })
+        .await;
+        assert!(looks == 2 && LINE.is_empty());
     });
 }
