@@ -774,3 +774,24 @@ fn a_timeout_that_changes_tasks_cancels_nobody_else() {
         }
     });
 }
+
+#[test]
+fn any_number_of_timeouts_around_one_wait() {
+    fn nested(depth: u32) -> Pin<Box<dyn Future<Output = u32>>> {
+        Box::pin(async move {
+            if depth == 0 {
+                pending::<()>().await;
+            }
+            // The innermost is the first whose time is up; each outer one sees a body that returns.
+            match timeout(MS * (30 - depth), nested(depth - 1)).await {
+                Ok(caught) => caught,
+                Err(corio::TimedOut) => depth,
+            }
+        })
+    }
+    let (caught, took) = corio_sim::run(async {
+        let task = spawn(nested(20));
+        (task.await, now())
+    });
+    assert_eq!((caught, took.as_millis()), (Ok(20), 10), "the outermost has the shortest time");
+}

@@ -48,8 +48,8 @@ const HIDDEN: u8 = 1 << 2;
 /// The task lives in a pool, and stands in its loop's list of those.
 const POOLED: u8 = 1 << 3;
 /// The rest counts the timeouts that will cancel the task, and stays at its greatest once it is there.
-const TIMEOUT: u8 = 1 << 4;
-const TIMEOUTS: u8 = 15 << 4;
+const TIMEOUT: u8 = 1 << 5;
+const TIMEOUTS: u8 = 7 << 5;
 
 /// The place of a task in its loop.
 pub(crate) struct Slot {
@@ -389,7 +389,10 @@ impl Slot {
 
     /// Counts a timeout that will cancel the task. It is counted off when it is taken out, or due, or another task's.
     pub(crate) fn add_timeout(&self) {
-        self.traits.set(self.traits.get().saturating_add(TIMEOUT) | self.traits.get() & !TIMEOUTS);
+        let traits = self.traits.get();
+        if traits & TIMEOUTS != TIMEOUTS {
+            self.traits.set(traits + TIMEOUT);
+        }
     }
 
     pub(crate) fn remove_timeout(&self) {
