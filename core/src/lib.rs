@@ -108,7 +108,9 @@ mod timers;
 pub mod wait;
 
 pub use core::time::Duration;
-pub use locks::{Event, Mutex, MutexGuard, NotLocked, Permit, RawLock, Semaphore};
+pub use locks::{
+    BoundedPermit, BoundedSemaphore, Event, Mutex, MutexGuard, NotLocked, Permit, RawLock, ReleasedTooOften, Semaphore,
+};
 #[cfg(feature = "alloc")]
 pub use queues::{DynLifoQueue, DynPriorityQueue, DynQueue};
 pub use queues::{

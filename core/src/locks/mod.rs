@@ -1,10 +1,12 @@
 //! Locks: what tasks wait for each other with.
 
+mod bounded;
 mod event;
 mod mutex;
 mod raw;
 mod semaphore;
 
+pub use bounded::{AcquireBounded, BoundedPermit, BoundedSemaphore, ReleasedTooOften};
 pub use event::{Event, EventWait};
 pub use mutex::{Lock, Mutex, MutexGuard};
 pub use raw::{Acquire, NotLocked, RawLock};
