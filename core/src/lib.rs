@@ -109,7 +109,8 @@ pub mod wait;
 
 pub use core::time::Duration;
 pub use locks::{
-    BoundedPermit, BoundedSemaphore, Event, Mutex, MutexGuard, NotLocked, Permit, RawLock, ReleasedTooOften, Semaphore,
+    BoundedPermit, BoundedSemaphore, Event, Mutex, MutexGuard, NotLocked, Permit, RawLock, ReleasedTooOften, RwLock,
+    RwLockReadGuard, RwLockWriteGuard, Semaphore,
 };
 #[cfg(feature = "alloc")]
 pub use queues::{DynLifoQueue, DynPriorityQueue, DynQueue};

@@ -4,10 +4,12 @@ mod bounded;
 mod event;
 mod mutex;
 mod raw;
+mod rwlock;
 mod semaphore;
 
 pub use bounded::{AcquireBounded, BoundedPermit, BoundedSemaphore, ReleasedTooOften};
 pub use event::{Event, EventWait};
 pub use mutex::{Lock, Mutex, MutexGuard};
 pub use raw::{Acquire, NotLocked, RawLock};
+pub use rwlock::{RwLock, RwLockRead, RwLockReadGuard, RwLockWrite, RwLockWriteGuard};
 pub use semaphore::{AcquirePermit, Permit, Semaphore};
