@@ -109,8 +109,8 @@ pub mod wait;
 
 pub use core::time::Duration;
 pub use locks::{
-    BoundedPermit, BoundedSemaphore, Event, Mutex, MutexGuard, NotLocked, Permit, RawLock, ReleasedTooOften, RwLock,
-    RwLockReadGuard, RwLockWriteGuard, Semaphore,
+    BoundedPermit, BoundedSemaphore, Event, Mutex, MutexGuard, NotLocked, OnceCell, Permit, RawLock, ReleasedTooOften,
+    RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SetError,
 };
 #[cfg(feature = "alloc")]
 pub use queues::{DynLifoQueue, DynPriorityQueue, DynQueue};

@@ -3,6 +3,7 @@
 mod bounded;
 mod event;
 mod mutex;
+mod once;
 mod raw;
 mod rwlock;
 mod semaphore;
@@ -10,6 +11,7 @@ mod semaphore;
 pub use bounded::{AcquireBounded, BoundedPermit, BoundedSemaphore, ReleasedTooOften};
 pub use event::{Event, EventWait};
 pub use mutex::{Lock, Mutex, MutexGuard};
+pub use once::{OnceCell, OnceCellWait, SetError};
 pub use raw::{Acquire, NotLocked, RawLock};
 pub use rwlock::{RwLock, RwLockRead, RwLockReadGuard, RwLockWrite, RwLockWriteGuard};
 pub use semaphore::{AcquirePermit, Permit, Semaphore};
