@@ -115,7 +115,7 @@ pub use locks::{
 #[cfg(feature = "alloc")]
 pub use queues::{DynLifoQueue, DynPriorityQueue, DynQueue};
 pub use queues::{
-    LifoQueue, OneShot, PriorityQueue, PutError, Queue, QueueOf, ShutDown, Shutdown, Store, TaskDoneTooOften,
+    LifoQueue, OneShot, PriorityQueue, PutError, Queue, QueueOf, ShutDown, Shutdown, Signal, Store, TaskDoneTooOften,
     TryGetError, TryPutError,
 };
 pub use reactor::{Reactor, Unpark};

@@ -3,10 +3,12 @@
 mod oneshot;
 mod queue;
 mod ring;
+mod signal;
 mod store;
 
 pub use oneshot::{OneShot, Recv};
 pub use queue::{Get, Join, Put, PutError, QueueOf, ShutDown, Shutdown, TaskDoneTooOften, TryGetError, TryPutError};
+pub use signal::{Signal, SignalWait};
 #[cfg(feature = "alloc")]
 pub use store::{DynFifo, DynLifo, DynPriority};
 pub use store::{Fifo, Lifo, Priority, Store};
