@@ -116,7 +116,7 @@ pub use locks::{
 pub use queues::{DynLifoQueue, DynPriorityQueue, DynQueue};
 pub use queues::{
     LifoQueue, OneShot, PriorityQueue, PutError, Queue, QueueOf, ShutDown, Shutdown, Signal, Store, TaskDoneTooOften,
-    TryGetError, TryPutError,
+    TryGetError, TryPutError, Watch, WatchReceiver,
 };
 pub use reactor::{Reactor, Unpark};
 pub use runner::{RunError, Runner, Turn};

@@ -5,6 +5,7 @@ mod queue;
 mod ring;
 mod signal;
 mod store;
+mod watch;
 
 pub use oneshot::{OneShot, Recv};
 pub use queue::{Get, Join, Put, PutError, QueueOf, ShutDown, Shutdown, TaskDoneTooOften, TryGetError, TryPutError};
@@ -12,6 +13,7 @@ pub use signal::{Signal, SignalWait};
 #[cfg(feature = "alloc")]
 pub use store::{DynFifo, DynLifo, DynPriority};
 pub use store::{Fifo, Lifo, Priority, Store};
+pub use watch::{Changed, Watch, WatchReceiver};
 
 /// A queue for up to `N` items, first in, first out. asyncio: `Queue(N)`.
 pub type Queue<T, const N: usize> = QueueOf<T, Fifo<T, N>>;
