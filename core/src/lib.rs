@@ -112,12 +112,13 @@ pub use locks::{
     BoundedPermit, BoundedSemaphore, Event, Mutex, MutexGuard, NotLocked, OnceCell, Permit, RawLock, ReleasedTooOften,
     RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SetError,
 };
+pub use queues::{
+    Broadcast, BroadcastReceiver, LifoQueue, OneShot, PriorityQueue, PutError, Queue, QueueOf, RecvError, SendError,
+    ShutDown, Shutdown, Signal, Store, TaskDoneTooOften, TryGetError, TryPutError, TryRecvError, TrySendError, Watch,
+    WatchReceiver,
+};
 #[cfg(feature = "alloc")]
 pub use queues::{DynLifoQueue, DynPriorityQueue, DynQueue};
-pub use queues::{
-    LifoQueue, OneShot, PriorityQueue, PutError, Queue, QueueOf, ShutDown, Shutdown, Signal, Store, TaskDoneTooOften,
-    TryGetError, TryPutError, Watch, WatchReceiver,
-};
 pub use reactor::{Reactor, Unpark};
 pub use runner::{RunError, Runner, Turn};
 pub use sched::current::now;

@@ -1,5 +1,6 @@
 //! Queues: items on their way from task to task.
 
+mod broadcast;
 mod oneshot;
 mod queue;
 mod ring;
@@ -7,6 +8,9 @@ mod signal;
 mod store;
 mod watch;
 
+pub use broadcast::{
+    Broadcast, BroadcastReceiver, BroadcastRecv, BroadcastSend, RecvError, SendError, TryRecvError, TrySendError,
+};
 pub use oneshot::{OneShot, Recv};
 pub use queue::{Get, Join, Put, PutError, QueueOf, ShutDown, Shutdown, TaskDoneTooOften, TryGetError, TryPutError};
 pub use signal::{Signal, SignalWait};
