@@ -45,6 +45,7 @@ macro_rules! hosted {
 
 mod no_heap {
     corio_suite::no_heap_tests!(no_heap);
+    corio_suite::no_heap_shared_tests!(no_heap);
 }
 
 mod hosted {

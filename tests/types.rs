@@ -11,9 +11,10 @@ use std::sync::MutexGuard as StdMutexGuard;
 use corio::generator::{Emit, Filter, Iter, Map, Next};
 use corio::wait::WaitCell;
 use corio::{
-    Cancelled, DynLifoQueue, DynPriorityQueue, DynQueue, Emitter, Event, Instant, LifoQueue, Mutex, MutexGuard,
-    OneShot, Permit, PoolFull, PriorityQueue, Queue, RawLock, RunError, Runner, Semaphore, Sleep, Spawn, Task,
-    TaskPool, TimedOut, Timeout, Turn, YieldNow, generator,
+    BoundedPermit, BoundedSemaphore, Broadcast, BroadcastReceiver, Cancelled, DynLifoQueue, DynPriorityQueue, DynQueue,
+    Emitter, Event, Instant, LifoQueue, Mutex, MutexGuard, OnceCell, OneShot, Permit, PoolFull, PriorityQueue, Queue,
+    RawLock, RunError, Runner, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, Signal, Sleep, Spawn, Task,
+    TaskPool, TimedOut, Timeout, Turn, Watch, WatchReceiver, YieldNow, generator,
 };
 use corio_mio::{MioReactor, Unparker};
 use corio_sim::{Deadlock, SimReactor, SimUnparker};
@@ -55,10 +56,19 @@ type Items<T> = Iter<std::vec::IntoIter<T>>;
 is! {
     Sync: Mutex<u8>, Mutex<Once>, Mutex<Job>, RawLock, Event, Semaphore, WaitCell;
     Sync: Queue<u8, 4>, Queue<Once, 4>, Queue<Job, 4>, LifoQueue<Once, 4>, PriorityQueue<u8, 4>;
-    Sync: OneShot<Once>, OneShot<Job>;
+    Sync: OneShot<Once>, OneShot<Job>, Signal<Once>, Signal<Job>, Watch<Once>, Broadcast<Once, 2>, BoundedSemaphore;
+    Sync: RwLock<u8>, OnceCell<u8>, WatchReceiver<'static, Once>, BroadcastReceiver<'static, Once, 2>;
     Sync: DynQueue<Once>, DynQueue<Job>, DynLifoQueue<Once>, DynPriorityQueue<u8>;
     Sync: TaskPool<[u64; 4], 2>, TaskPool<Rc<u8>, 2>;
     Send: Mutex<Once>, Mutex<Job>, RawLock, Event, Semaphore, WaitCell, Queue<Once, 4>, DynQueue<Job>;
+    Send: OneShot<Once>, Signal<Once>, Watch<Once>, Broadcast<Once, 2>, BoundedSemaphore, RwLock<Once>, OnceCell<Once>;
+    Send: WatchReceiver<'static, Once>, BroadcastReceiver<'static, Once, 2>;
+    Send: RwLockReadGuard<'static, u8>, RwLockWriteGuard<'static, u8>, BoundedPermit<'static>;
+    Sync: RwLockReadGuard<'static, u8>, RwLockWriteGuard<'static, u8>, BoundedPermit<'static>;
+    Send: corio::locks::RwLockRead<'static, u8>, corio::locks::RwLockWrite<'static, u8>;
+    Send: corio::locks::OnceCellWait<'static, u8>, corio::queues::SignalWait<'static, Once>;
+    Send: corio::queues::Changed<'static, 'static, Once>, corio::queues::BroadcastRecv<'static, 'static, Once, 2>;
+    Send: corio::queues::BroadcastSend<'static, Once, 2>;
     Send: MutexGuard<'static, u8>, MutexGuard<'static, Once>, Permit<'static>;
     Sync: MutexGuard<'static, u8>, Permit<'static>;
     Send: corio::queues::Get<'static, Once, corio::queues::Fifo<Once, 4>>;
@@ -76,7 +86,13 @@ is_not! {
     Send: Task<u8>, Task<()>, Sleep, Timeout<YieldNow>, Runner<SimReactor>, Runner<MioReactor>;
     Sync: Task<u8>, Sleep, Timeout<YieldNow>, Runner<SimReactor>;
     Sync: Mutex<Rc<u8>>, Queue<Rc<u8>, 4>, DynQueue<Rc<u8>>, DynPriorityQueue<Rc<u8>>, Mutex<Stays>, Queue<Stays, 4>;
-    Sync: OneShot<Rc<u8>>, OneShot<Stays>;
+    Sync: OneShot<Rc<u8>>, OneShot<Stays>, Signal<Rc<u8>>, Watch<Rc<u8>>, Broadcast<Rc<u8>, 2>;
+    Sync: RwLock<Once>, RwLock<Stays>, RwLock<Rc<u8>>, OnceCell<Once>, OnceCell<Stays>, OnceCell<Rc<u8>>;
+    Send: Signal<Rc<u8>>, Watch<Rc<u8>>, Broadcast<Rc<u8>, 2>, RwLock<Rc<u8>>, OnceCell<Rc<u8>>;
+    Send: RwLockReadGuard<'static, Once>, RwLockReadGuard<'static, Rc<u8>>, RwLockReadGuard<'static, Stays>;
+    Send: RwLockWriteGuard<'static, Once>, RwLockWriteGuard<'static, Rc<u8>>, RwLockWriteGuard<'static, Stays>;
+    Sync: RwLockReadGuard<'static, Once>, RwLockWriteGuard<'static, Once>;
+    Send: corio::queues::BroadcastSend<'static, Rc<u8>, 2>, WatchReceiver<'static, Rc<u8>>;
     Send: OneShot<Rc<u8>>, Mutex<Rc<u8>>, Queue<Rc<u8>, 4>, MutexGuard<'static, Rc<u8>>, MutexGuard<'static, Stays>;
     Sync: MutexGuard<'static, Once>, MutexGuard<'static, Rc<u8>>;
     Send: corio::queues::Get<'static, Rc<u8>, corio::queues::Fifo<Rc<u8>, 4>>;
@@ -84,7 +100,9 @@ is_not! {
     Send: Emitter<'static, u8>, Emit<'static, u8>;
     Sync: Emitter<'static, u8>, Emit<'static, u8>;
     Unpin: Sleep, Timeout<YieldNow>, Timeout<PhantomData<Sleep>>, Map<Sleep, u8>;
-    Clone: Task<u8>, MutexGuard<'static, u8>, Permit<'static>, Sleep, Emitter<'static, u8>;
+    Unpin: corio::queues::BroadcastSend<'static, u8, 2>, corio::queues::BroadcastRecv<'static, 'static, u8, 2>;
+    Clone: Task<u8>, MutexGuard<'static, u8>, Permit<'static>, Sleep, Emitter<'static, u8>, BoundedPermit<'static>;
+    Clone: RwLockReadGuard<'static, u8>, RwLockWriteGuard<'static, u8>, BroadcastReceiver<'static, u8, 2>;
 }
 
 /// The futures of the primitives, which have no names to speak of.
@@ -96,11 +114,16 @@ const fn futures_of_primitives() {
     static EVENT: Event = Event::new();
     static PERMITS: Semaphore = Semaphore::new(1);
     static JOBS: Queue<Job, 2> = Queue::new();
+    static CELL: OnceCell<u8> = OnceCell::new();
+    static SEATS: BoundedSemaphore = BoundedSemaphore::new(1);
     let _ = || {
         send(&MUTEX.lock());
         send(&LOCK.acquire());
         send(&EVENT.wait());
         send(&PERMITS.acquire());
+        send(&SEATS.acquire());
+        send(&CELL.get_or_init(async || 1));
+        send(&CELL.get_or_try_init(async || Ok::<_, u8>(1)));
         send(&JOBS.get());
         send(&JOBS.join());
         not_unpin(&EVENT.wait());
@@ -116,6 +139,11 @@ fn handles_are_small() {
     assert_eq!(size_of::<Option<Task<u8>>>(), 2 * word);
     assert_eq!(size_of::<Permit<'_>>(), word);
     assert_eq!(size_of::<MutexGuard<'_, u8>>(), word);
+    assert_eq!(size_of::<BoundedPermit<'_>>(), word);
+    assert_eq!(size_of::<RwLockReadGuard<'_, u8>>(), word);
+    assert_eq!(size_of::<RwLockWriteGuard<'_, u8>>(), word);
+    assert_eq!(size_of::<WatchReceiver<'_, u8>>(), word + 8);
+    assert_eq!(size_of::<BroadcastReceiver<'_, u8, 2>>(), word + 8);
     assert_eq!(size_of::<Instant>(), 8);
     assert!(size_of::<Sleep>() <= 10 * word);
     // Beside its body: an item, a waker, and who waits.

@@ -115,13 +115,17 @@ pub mod wait;
 
 pub use core::time::Duration;
 pub use generator::{Comprehension, Emitter, Generator, collect, generator, try_generator};
-pub use locks::{Event, Mutex, MutexGuard, NotLocked, Permit, RawLock, Semaphore};
+pub use locks::{
+    BoundedPermit, BoundedSemaphore, Event, Mutex, MutexGuard, NotLocked, OnceCell, Permit, RawLock, ReleasedTooOften,
+    RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SetError,
+};
+pub use queues::{
+    Broadcast, BroadcastReceiver, LifoQueue, OneShot, PriorityQueue, PutError, Queue, QueueOf, RecvError, SendError,
+    ShutDown, Shutdown, Signal, Store, TaskDoneTooOften, TryGetError, TryPutError, TryRecvError, TrySendError, Watch,
+    WatchReceiver,
+};
 #[cfg(feature = "alloc")]
 pub use queues::{DynLifoQueue, DynPriorityQueue, DynQueue};
-pub use queues::{
-    LifoQueue, OneShot, PriorityQueue, PutError, Queue, QueueOf, ShutDown, Shutdown, Store, TaskDoneTooOften,
-    TryGetError, TryPutError,
-};
 pub use reactor::{Reactor, Unpark};
 pub use runner::{RunError, Runner, Turn};
 pub use sched::current::now;

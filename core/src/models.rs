@@ -25,6 +25,8 @@ use std::sync::Arc;
 use std::task::Wake;
 use std::vec::Vec;
 
+mod shared;
+
 /// Every interleaving in which threads are preempted, where they need not wait, this often at most.
 fn check(preemptions: usize, model: fn()) {
     let mut builder = loom::model::Builder::new();

@@ -76,6 +76,17 @@ impl Semaphore {
         });
     }
 
+    /// As `release`, unless `bound` permits are there to take already. True if it was done.
+    pub(super) fn release_below(&self, bound: usize) -> bool {
+        self.lines.with_wake(|count, lines| {
+            if count.permits >= bound {
+                return (false, StoredWaker::NONE);
+            }
+            count.permits += 1;
+            (true, grant(count, lines))
+        })
+    }
+
     /// How many permits are there to take.
     pub fn available(&self) -> usize {
         self.lines.with(|count, _| count.permits)

@@ -1,15 +1,23 @@
 //! Queues: items on their way from task to task.
 
+mod broadcast;
 mod oneshot;
 mod queue;
 mod ring;
+mod signal;
 mod store;
+mod watch;
 
+pub use broadcast::{
+    Broadcast, BroadcastReceiver, BroadcastRecv, BroadcastSend, RecvError, SendError, TryRecvError, TrySendError,
+};
 pub use oneshot::{OneShot, Recv};
 pub use queue::{Get, Join, Put, PutError, QueueOf, ShutDown, Shutdown, TaskDoneTooOften, TryGetError, TryPutError};
+pub use signal::{Signal, SignalWait};
 #[cfg(feature = "alloc")]
 pub use store::{DynFifo, DynLifo, DynPriority};
 pub use store::{Fifo, Lifo, Priority, Store};
+pub use watch::{Changed, Watch, WatchReceiver};
 
 /// A queue for up to `N` items, first in, first out. asyncio: `Queue(N)`.
 pub type Queue<T, const N: usize> = QueueOf<T, Fifo<T, N>>;

@@ -8,8 +8,8 @@
 //!
 //! Invariants:
 //! - `NoReentry`: who holds a `Short` does not lock it again. The type is private to the crate, and it is held for a few
-//!   lines that call nothing but the crate's own lists and cells. The one exception, a priority queue's comparison of its
-//!   items, goes through `lock_for_user_code`, which panics if it comes back.
+//!   lines that call nothing but the crate's own lists and cells. The exceptions, a priority queue's comparison of its items
+//!   and the clone of a message or of a watched value, go through `lock_for_user_code`, which panics if they come back.
 //! - `Excluded`: the value is touched by whoever has turned `taken` to true, until they turn it back.
 
 #[cfg(not(loom))]
@@ -104,7 +104,9 @@ impl Holder {
     fn check(&self) {
         let holder = self.0.load(Ordering::Relaxed);
         if !holder.is_null() && holder == here::context() {
-            panic!("corio: a comparison of a queue's items must not use the queue");
+            panic!(
+                "corio: comparing a queue's items, or cloning a message or a watched value, must not use what they are in"
+            );
         }
     }
 

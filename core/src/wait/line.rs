@@ -278,3 +278,24 @@ impl Line {
         }
     }
 }
+
+/// Of two lines whose `grant_all`s begin together, who came first is known from the rounds.
+impl Line {
+    /// Takes those out whose tasks are about to drop them, from the first to the one before who stays.
+    pub(crate) fn pass_leaving(&mut self) {
+        // SAFETY: `Linked`.
+        unsafe {
+            while let Some(first) = self.first.as_ref()
+                && first.node().waker.is_leaving()
+            {
+                self.pass(first);
+            }
+        }
+    }
+
+    /// The round, as `begin_grant_all` returned it, that had begun last when the first joined.
+    pub(crate) fn first_epoch(&self) -> Option<u32> {
+        // SAFETY: `Linked`, `Filled`.
+        unsafe { self.first.as_ref().map(|first| first.node().epoch) }
+    }
+}

@@ -6,7 +6,10 @@
 use core::array;
 use core::pin::pin;
 
-use corio::{Event, Mutex, MutexGuard, Queue, RawLock, Semaphore, sleep, yield_now};
+use corio::{
+    BoundedSemaphore, Broadcast, BroadcastReceiver, Event, Mutex, MutexGuard, Queue, RawLock, RwLock, RwLockWriteGuard,
+    Semaphore, Signal, Watch, sleep, yield_now,
+};
 
 use crate::World;
 use crate::harness::{Bell, Count, Log, MS, poll_opt, run, spawn, turns};
@@ -88,6 +91,132 @@ impl Gate for Semaphore {
 
     fn open(&'static self) {
         self.release();
+    }
+}
+
+/// As many permits as a test opens it for, all taken.
+impl Gate for BoundedSemaphore {
+    fn shut(&'static self) {
+        while let Some(permit) = self.try_acquire() {
+            permit.forget();
+        }
+    }
+
+    async fn pass(&'static self) {
+        self.acquire().await.forget();
+    }
+
+    fn open(&'static self) {
+        assert!(self.release().is_ok());
+    }
+}
+
+/// Those who wait to write, and the guard of whoever came through last.
+pub(crate) struct Writers {
+    lock: RwLock<u32>,
+    held: Mutex<Option<RwLockWriteGuard<'static, u32>>>,
+}
+
+impl Writers {
+    pub(crate) const fn new() -> Self {
+        Self { lock: RwLock::new(0), held: Mutex::new(None) }
+    }
+
+    fn hold(&'static self, mut guard: RwLockWriteGuard<'static, u32>) {
+        *guard += 1;
+        *self.held.try_lock().expect("held for a moment only") = Some(guard);
+    }
+}
+
+impl Gate for Writers {
+    fn shut(&'static self) {
+        self.hold(self.lock.try_write().expect("free at first"));
+    }
+
+    async fn pass(&'static self) {
+        self.hold(self.lock.write().await);
+    }
+
+    fn open(&'static self) {
+        let guard = self.held.try_lock().expect("held for a moment only").take();
+        assert!(guard.is_some());
+    }
+}
+
+/// Those who wait for a value that is for one of them.
+impl Gate for Signal<u8> {
+    fn shut(&'static self) {
+        self.reset();
+    }
+
+    async fn pass(&'static self) {
+        assert!(self.wait().await == 7);
+    }
+
+    fn open(&'static self) {
+        self.signal(7);
+    }
+}
+
+/// Those who wait for a value that is for all.
+impl Gate for Watch<u8> {
+    const FOR_ALL: bool = true;
+
+    fn shut(&'static self) {}
+
+    async fn pass(&'static self) {
+        let mut receiver = self.subscribe();
+        receiver.changed().await;
+        assert!(receiver.get() == 7);
+    }
+
+    fn open(&'static self) {
+        self.send(7);
+    }
+}
+
+/// Those who wait for a message, a receiver each.
+pub(crate) struct Listeners(pub(crate) Broadcast<u8, 2>);
+
+impl Gate for Listeners {
+    const FOR_ALL: bool = true;
+
+    fn shut(&'static self) {}
+
+    async fn pass(&'static self) {
+        assert!(self.0.subscribe().recv().await == Ok(7));
+    }
+
+    fn open(&'static self) {
+        assert!(self.0.try_send(7).is_ok());
+    }
+}
+
+/// Those who wait for room, and the receiver who makes it.
+pub(crate) struct Speakers {
+    channel: Broadcast<u8, 1>,
+    slow: Mutex<Option<BroadcastReceiver<'static, u8, 1>>>,
+}
+
+impl Speakers {
+    pub(crate) const fn new() -> Self {
+        Self { channel: Broadcast::new(), slow: Mutex::new(None) }
+    }
+}
+
+impl Gate for Speakers {
+    fn shut(&'static self) {
+        *self.slow.try_lock().expect("held for a moment only") = Some(self.channel.subscribe());
+        assert!(self.channel.try_send(7) == Ok(1));
+    }
+
+    async fn pass(&'static self) {
+        assert!(self.channel.send(7).await == Ok(1));
+    }
+
+    fn open(&'static self) {
+        let mut slow = self.slow.try_lock().expect("held for a moment only");
+        assert!(slow.as_mut().expect("shut before").try_recv() == Ok(7));
     }
 }
 
@@ -389,3 +518,9 @@ laws! { event, Event, Event::new() }
 laws! { getters, crate::gate::Getters, crate::gate::Getters(Queue::new()) }
 laws! { putters, crate::gate::Putters, crate::gate::Putters(Queue::new()) }
 laws! { joiners, crate::gate::Joiners, crate::gate::Joiners(Queue::new()) }
+laws! { bounded_semaphore, BoundedSemaphore, BoundedSemaphore::new(8) }
+laws! { writers, crate::gate::Writers, crate::gate::Writers::new() }
+laws! { signal, Signal<u8>, Signal::new() }
+laws! { watch, Watch<u8>, Watch::new(0) }
+laws! { listeners, crate::gate::Listeners, crate::gate::Listeners(Broadcast::new()) }
+laws! { speakers, crate::gate::Speakers, crate::gate::Speakers::new() }

@@ -5,6 +5,7 @@ mod hostile;
 mod models;
 mod panics;
 mod runner;
+mod shared;
 mod storage;
 mod threads;
 mod waker;
@@ -20,6 +21,7 @@ use std::task::{Wake, Waker};
 use corio::{Reactor, Runner, Task, spawn, yield_now};
 
 use crate::{Test, World};
+use models::beyond;
 
 /// A backend under test on a host.
 pub trait Hosted: World {

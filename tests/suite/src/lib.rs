@@ -3,8 +3,8 @@
 //! A test is a function over a [`World`], which runs futures on the backend under test. It asserts order and outcome,
 //! never a time that a busy machine could stretch; where time is virtual it asserts that too.
 //!
-//! There are two lists. [`no_heap`] needs neither an allocator nor threads nor unwinding: that is what firmware runs.
-//! `hosted_tests` (feature `std`) needs all three.
+//! There are three lists. [`no_heap`] and [`no_heap_shared`] need neither an allocator nor threads nor unwinding: that is what
+//! firmware runs. `hosted_tests` (feature `std`) needs all three.
 //!
 //! # On a host
 //! Each test becomes one of `cargo test`'s:
@@ -19,6 +19,7 @@
 //!     )* })* };
 //! }
 //! corio_suite::no_heap_tests!(instantiate);
+//! corio_suite::no_heap_shared_tests!(instantiate);
 //! ```
 //!
 //! # In firmware
@@ -57,16 +58,22 @@ macro_rules! table {
 #[macro_use]
 mod list;
 
+mod bounded;
+mod broadcast;
 mod gate;
 mod generators;
 mod harness;
 mod locks;
+mod once;
 mod one_shot;
 mod pool;
 mod queues;
+mod rwlock;
+mod signals;
 mod tasks;
 mod timers;
 mod wait;
+mod watched;
 
 #[cfg(feature = "std")]
 mod hosted;
@@ -76,7 +83,10 @@ pub use hosted::{Hosted, run_hosted};
 use core::future::Future;
 use core::marker::PhantomData;
 
-use gate::{event, getters, joiners, mutex, putters, raw_lock, semaphore};
+use gate::{
+    bounded_semaphore, event, getters, joiners, listeners, mutex, putters, raw_lock, semaphore, signal, speakers,
+    watch, writers,
+};
 
 /// A backend under test.
 pub trait World: 'static {
@@ -110,16 +120,27 @@ pub fn no_heap<W: World>(world: &mut W, mut passed: impl FnMut(&'static str)) {
     }
 }
 
+/// As [`no_heap`], for the tests of what many share.
+///
+/// # Panics
+/// When a test fails.
+pub fn no_heap_shared<W: World>(world: &mut W, mut passed: impl FnMut(&'static str)) {
+    for test in NoHeap::<W>::SHARED {
+        (test.run)(world);
+        passed(test.name);
+    }
+}
+
 /// Runs one of the tests that need no heap.
 ///
 /// # Panics
 /// When it fails, or there is none of that name.
 pub fn run_no_heap<W: World>(world: &mut W, name: &str) {
-    run_one(NoHeap::<W>::TESTS, world, name);
+    run_one(NoHeap::<W>::TESTS.iter().chain(NoHeap::<W>::SHARED), world, name);
 }
 
-pub(crate) fn run_one<W>(tests: &[Test<W>], world: &mut W, name: &str) {
-    match tests.iter().find(|test| test.name == name) {
+pub(crate) fn run_one<W: 'static>(tests: impl IntoIterator<Item = &'static Test<W>>, world: &mut W, name: &str) {
+    match tests.into_iter().find(|test| test.name == name) {
         Some(test) => (test.run)(world),
         None => panic!("no test of that name"),
     }
@@ -129,4 +150,5 @@ struct NoHeap<W>(PhantomData<W>);
 
 impl<W: World> NoHeap<W> {
     const TESTS: &'static [Test<W>] = no_heap_tests!(table);
+    const SHARED: &'static [Test<W>] = no_heap_shared_tests!(table);
 }

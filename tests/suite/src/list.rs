@@ -220,6 +220,136 @@ macro_rules! no_heap_tests {
     };
 }
 
+/// The names of more tests that need no heap: of what many share, beyond asyncio. A list of its own, for both together are
+/// more than the flash of a small chip holds.
+#[macro_export]
+macro_rules! no_heap_shared_tests {
+    ($then:ident) => {
+        $then! {
+            bounded {
+                a_release_too_many_fails_and_changes_nothing
+                a_permit_released_by_hand_is_not_released_twice
+                a_newcomer_does_not_overtake_who_was_given_a_permit
+            }
+            rwlock {
+                readers_share_and_a_writer_is_alone
+                readers_and_writers_go_in_by_order_of_arrival
+                idle_readers_are_never_polled
+                a_reader_waits_behind_a_writer_that_waits
+                a_writer_that_gives_up_lets_the_readers_behind_it_in
+                what_was_granted_to_a_reader_that_is_dropped_goes_to_the_writer_behind
+                waiters_about_to_be_cancelled_are_passed_over
+                a_newcomer_does_not_overtake_who_was_let_in
+                downgraded_it_lets_readers_in_and_no_writer
+                a_lock_gives_its_value_to_who_owns_it
+                a_write_is_one_tasks_across_its_waits
+            }
+            once {
+                a_value_is_made_once_by_who_comes_first
+                what_is_there_is_had_without_waiting
+                idle_waiters_for_a_value_are_never_polled
+                if_who_makes_it_is_dropped_the_next_makes_it
+                a_turn_granted_and_dropped_goes_to_the_next
+                if_making_fails_the_next_makes_it
+                a_waiter_about_to_be_cancelled_does_not_get_the_turn
+                who_only_waits_is_never_asked_to_make_it
+                a_value_is_set_from_elsewhere_and_once
+            }
+            broadcast {
+                every_receiver_gets_every_message_in_order
+                a_message_is_for_those_who_have_subscribed
+                a_sender_waits_for_the_slowest_receiver
+                senders_that_wait_are_served_in_order_of_arrival
+                a_newcomer_does_not_overtake_who_was_promised_room
+                what_is_published_takes_the_place_of_the_oldest_and_who_lags_is_told
+                who_finds_the_promised_room_taken_waits_again
+                a_receiver_that_goes_gives_up_what_it_has_not_taken
+                with_the_last_receiver_all_senders_go_on
+                closed_it_gives_what_is_left_and_takes_no_more
+                messages_are_dropped_once_and_the_last_is_no_copy
+                messages_are_published_from_elsewhere
+            }
+            watched {
+                a_receiver_sees_the_latest_and_each_change_once
+                a_change_is_seen_one_turn_later_by_all_in_order
+                a_change_that_was_not_taken_up_is_still_to_be_seen
+                what_was_not_modified_wakes_nobody
+                a_change_that_comes_in_between_is_not_lost
+                a_value_that_is_replaced_is_dropped_once
+                a_watch_is_changed_from_elsewhere
+            }
+            signals {
+                the_last_value_wins
+                a_signal_is_had_one_turn_later_and_once
+                reset_takes_it_back_also_from_who_was_told
+                each_value_goes_to_one_in_order_of_arrival
+                a_value_that_is_replaced_is_dropped_at_once
+                it_is_signalled_from_elsewhere
+            }
+            bounded_semaphore {
+                idle_waiters_are_never_polled
+                dropped_before_its_first_poll_it_leaves_no_trace
+                dropped_while_waiting_it_leaves_the_line_to_the_others
+                granted_then_dropped_passes_it_on
+                granted_then_dropped_alone_leaves_it_to_the_next
+                polled_for_another_reason_it_keeps_its_place
+                cancelled_then_opened_for_the_next_loses_nothing
+                opened_for_one_then_cancelled_loses_nothing
+            }
+            writers {
+                idle_waiters_are_never_polled
+                dropped_before_its_first_poll_it_leaves_no_trace
+                dropped_while_waiting_it_leaves_the_line_to_the_others
+                granted_then_dropped_passes_it_on
+                granted_then_dropped_alone_leaves_it_to_the_next
+                polled_for_another_reason_it_keeps_its_place
+                cancelled_then_opened_for_the_next_loses_nothing
+                opened_for_one_then_cancelled_loses_nothing
+            }
+            signal {
+                idle_waiters_are_never_polled
+                dropped_before_its_first_poll_it_leaves_no_trace
+                dropped_while_waiting_it_leaves_the_line_to_the_others
+                granted_then_dropped_passes_it_on
+                granted_then_dropped_alone_leaves_it_to_the_next
+                polled_for_another_reason_it_keeps_its_place
+                cancelled_then_opened_for_the_next_loses_nothing
+                opened_for_one_then_cancelled_loses_nothing
+            }
+            watch {
+                idle_waiters_are_never_polled
+                dropped_before_its_first_poll_it_leaves_no_trace
+                dropped_while_waiting_it_leaves_the_line_to_the_others
+                granted_then_dropped_passes_it_on
+                granted_then_dropped_alone_leaves_it_to_the_next
+                polled_for_another_reason_it_keeps_its_place
+                cancelled_then_opened_for_the_next_loses_nothing
+                opened_for_one_then_cancelled_loses_nothing
+            }
+            listeners {
+                idle_waiters_are_never_polled
+                dropped_before_its_first_poll_it_leaves_no_trace
+                dropped_while_waiting_it_leaves_the_line_to_the_others
+                granted_then_dropped_passes_it_on
+                granted_then_dropped_alone_leaves_it_to_the_next
+                polled_for_another_reason_it_keeps_its_place
+                cancelled_then_opened_for_the_next_loses_nothing
+                opened_for_one_then_cancelled_loses_nothing
+            }
+            speakers {
+                idle_waiters_are_never_polled
+                dropped_before_its_first_poll_it_leaves_no_trace
+                dropped_while_waiting_it_leaves_the_line_to_the_others
+                granted_then_dropped_passes_it_on
+                granted_then_dropped_alone_leaves_it_to_the_next
+                polled_for_another_reason_it_keeps_its_place
+                cancelled_then_opened_for_the_next_loses_nothing
+                opened_for_one_then_cancelled_loses_nothing
+            }
+        }
+    };
+}
+
 /// The names of the tests that need a host, handed to the macro `$then`.
 #[macro_export]
 macro_rules! hosted_tests {
@@ -272,6 +402,14 @@ macro_rules! hosted_tests {
                 a_priority_queue_does_as_the_model
                 queues_without_a_heap_do_as_the_model
             }
+            beyond {
+                a_bounded_semaphore_does_as_the_model
+                a_rwlock_does_as_the_model
+                a_once_cell_does_as_the_model
+                a_broadcast_does_as_the_model
+                a_watch_does_as_the_model
+                a_signal_does_as_the_model
+            }
             panics {
                 a_panic_in_a_task_goes_through_run_and_the_task_counts_as_cancelled
                 after_a_panic_the_other_tasks_go_on_in_the_next_run
@@ -315,6 +453,17 @@ macro_rules! hosted_tests {
                 what_is_spawned_on_a_closing_loop_is_dropped_at_once_and_counts_as_cancelled
                 outside_of_a_loop_a_call_says_what_it_needs
                 a_thousand_runners_one_after_the_other_and_a_hundred_at_a_time
+            }
+            shared {
+                a_clone_that_comes_back_to_its_channel_or_watch_is_noticed
+                messages_and_values_whose_drop_comes_back_to_where_they_were
+                a_clone_that_panics_changes_nothing
+                a_waker_that_reads_again_at_once_does_not_keep_the_lock_from_writers
+                a_panic_while_the_value_is_made_lets_the_next_make_it
+                readers_and_writers_in_threads_are_cancelled_at_random_and_none_is_forgotten
+                messages_go_to_all_receivers_in_threads
+                a_value_is_made_once_however_many_threads_want_it_and_give_up
+                a_value_watched_from_threads_is_never_a_mixture_and_no_change_is_lost
             }
             storage {
                 futures_and_outputs_of_any_size_and_alignment

@@ -80,6 +80,7 @@ fn the_suite_passes_without_a_heap() {
         )*)* };
     }
     corio_suite::no_heap_tests!(run);
+    corio_suite::no_heap_shared_tests!(run);
     assert!(failed.is_empty(), "failed: {failed:#?}");
 }
 
@@ -88,7 +89,9 @@ fn one_call_runs_them_all() {
     // As firmware does; in a process of its own, for no test is run twice.
     if std::env::var_os("CORIO_SUITE_ONE_CALL").is_some() {
         let mut passed = 0;
-        corio_suite::no_heap(&mut Bare(Runner::new(Jumping::default())), |_| passed += 1);
+        let mut bare = Bare(Runner::new(Jumping::default()));
+        corio_suite::no_heap(&mut bare, |_| passed += 1);
+        corio_suite::no_heap_shared(&mut bare, |_| passed += 1);
         assert!(passed > 100);
         return;
     }

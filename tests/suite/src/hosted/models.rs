@@ -18,6 +18,8 @@ use corio::{
 
 use super::{Hosted, Random, Wakes, with_seeds};
 
+pub(super) mod beyond;
+
 const SEEDS: u64 = 60;
 const STEPS: usize = 400;
 

@@ -15,7 +15,7 @@ use crate::World;
 use crate::harness::MS;
 
 /// Drives a future by parking its thread: what a thread without a loop does.
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(super) fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(thread::Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {

@@ -1,60 +1,18 @@
-//! The behaviour suite on a Cortex-M: all of it that needs no heap.
+//! The behaviour suite on a Cortex-M: what needs no heap, and has its like in asyncio.
 //!
 //! Calls from elsewhere come from an interrupt handler.
 #![no_std]
 #![no_main]
 
-use core::cell::Cell;
-use core::future::Future;
-use core::pin::{Pin, pin};
+#[path = "../board.rs"]
+mod board;
 
-use corio::Runner;
-use corio_cortex_m::SysTickReactor;
-use corio_suite::World;
-use cortex_m::interrupt::{Mutex, free};
-use cortex_m::peripheral::NVIC;
+use board::Board;
 use cortex_m_rt::entry;
 use firmware_tests::{all_passed, passed};
-use lm3s6965evb::{HZ, Interrupt, interrupt};
-
-struct Board(Runner<SysTickReactor<HZ>>);
-
-/// What the handler is to call.
-static CALL: Mutex<Cell<Call>> = Mutex::new(Cell::new(None));
-
-type Call = Option<fn()>;
-
-#[interrupt]
-fn GPIOA() {
-    if let Some(call) = free(|cs| CALL.borrow(cs).take()) {
-        call();
-    }
-}
-
-impl World for Board {
-    const VIRTUAL: bool = false;
-
-    fn run<F: Future>(&mut self, main: F) -> F::Output {
-        let mut output = None;
-        {
-            let main = pin!(async { output = Some(main.await) });
-            // One `Runner::run` for all: one for each test would not fit 256 KiB of flash.
-            let _ = self.0.run(main as Pin<&mut dyn Future<Output = ()>>);
-        }
-        output.expect("nobody has a handle of main")
-    }
-
-    fn elsewhere(call: fn()) {
-        free(|cs| CALL.borrow(cs).set(Some(call)));
-        NVIC::pend(Interrupt::GPIOA);
-    }
-}
 
 #[entry]
 fn main() -> ! {
-    let core = cortex_m::Peripherals::take().expect("taken once");
-    // SAFETY: the handler shares nothing but `CALL`.
-    unsafe { NVIC::unmask(Interrupt::GPIOA) };
-    corio_suite::no_heap(&mut Board(Runner::new(SysTickReactor::new(core.SYST))), passed);
+    corio_suite::no_heap(&mut Board::take(), passed);
     all_passed()
 }
