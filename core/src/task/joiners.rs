@@ -164,8 +164,8 @@ mod flavour {
                 return self.wake_many();
             }
             let this = ManuallyDrop::new(self);
-            // SAFETY: `Tagged`: a waker's word, or that of a slot with the tag. This does not drop it.
             let word = if this.0 & TAG == WATCHER { this.0 & !TAG } else { this.0 };
+            // SAFETY: `Tagged`: a waker's word, or that of a slot with the tag. This does not drop it.
             unsafe { StoredWaker::from_word(word) }.wake();
         }
 

@@ -2,7 +2,7 @@
 //!
 //! A scenario is a small program in JSON, described in `README.md`. CPython's own asyncio runs it through `oracle.py`;
 //! its traces are recorded beside the scenarios. This crate runs the same program on corio, through its public API alone,
-//! in virtual time, and the two traces must be equal, byte for byte.
+//! in virtual time, and the two traces must be equal, byte for byte; or in real time, and the order must be equal.
 //!
 //! ```text
 //!   JSON ─ parse ─► typed ops ─ run ─► corio::Runner<SimReactor> ─► trace ─ check ─► equal | different
@@ -25,4 +25,4 @@ mod world;
 pub use check::{Report, Verdict, check, diff, scenario_files};
 pub use feature::Feature;
 pub use parse::Mistake;
-pub use run::{Answer, run};
+pub use run::{Answer, Backend, run, run_on};

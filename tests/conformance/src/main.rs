@@ -7,12 +7,13 @@ use std::{
     process::ExitCode,
 };
 
-use corio_conformance::{Answer, Verdict, check, diff, run, scenario_files};
+use corio_conformance::{Answer, Backend, Verdict, check, diff, run, scenario_files};
 
 const HELP: &str = "\
 conformance FILE.json ...          print the trace of each scenario, as corio runs it
 conformance --check PATH ...       compare with the recorded traces (NAME.trace beside NAME.json)
 conformance --check --diff PATH    the same, and show where they differ (-: CPython, +: corio)
+conformance --check --mio PATH     in real time, by the operating system's clock: the order is compared
 conformance --equal PATH ...       the names of the scenarios that are equal, one a line
 conformance --help                 this text
 
@@ -27,7 +28,7 @@ enum Mode {
 }
 
 fn main() -> ExitCode {
-    let (mut mode, mut with_diff, mut paths) = (Mode::Print, false, Vec::new());
+    let (mut mode, mut with_diff, mut backend, mut paths) = (Mode::Print, false, Backend::Sim, Vec::new());
     for argument in std::env::args_os().skip(1) {
         match argument.to_str() {
             Some("--help" | "-h") => {
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
             Some("--check") => mode = Mode::Check { with_diff: false },
             Some("--equal") => mode = Mode::Equal,
             Some("--diff") => with_diff = true,
+            Some("--mio") => backend = Backend::Mio,
             Some(option) if option.starts_with('-') => return wrong_usage(&format!("no option {option}")),
             _ => paths.push(PathBuf::from(argument)),
         }
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
     match &mut mode {
         Mode::Check { with_diff: wanted } => *wanted = with_diff,
         _ if with_diff => return wrong_usage("--diff goes with --check"),
+        _ if backend != Backend::Sim => return wrong_usage("--mio goes with --check"),
         _ => {}
     }
     if paths.is_empty() {
@@ -59,7 +62,7 @@ fn main() -> ExitCode {
     }
     let done = match mode {
         Mode::Print => print_traces(&files),
-        Mode::Check { with_diff } => compare(&files, with_diff),
+        Mode::Check { with_diff } => compare(backend, &files, with_diff),
         Mode::Equal => names(&files),
     };
     match done {
@@ -101,9 +104,9 @@ fn print_traces(files: &[PathBuf]) -> io::Result<bool> {
     Ok(good)
 }
 
-fn compare(files: &[PathBuf], with_diff: bool) -> io::Result<bool> {
+fn compare(backend: Backend, files: &[PathBuf], with_diff: bool) -> io::Result<bool> {
     let mut out = io::stdout().lock();
-    let report = check(files);
+    let report = check(backend, files);
     if with_diff {
         for (name, verdict) in &report.verdicts {
             if let Verdict::Different { got, want } = verdict {
@@ -117,7 +120,7 @@ fn compare(files: &[PathBuf], with_diff: bool) -> io::Result<bool> {
 
 fn names(files: &[PathBuf]) -> io::Result<bool> {
     let mut out = io::stdout().lock();
-    for name in check(files).equal() {
+    for name in check(Backend::Sim, files).equal() {
         writeln!(out, "{name}")?;
     }
     Ok(true)

@@ -1,8 +1,9 @@
 //! One scenario, from its JSON to its trace.
 
-use std::{cell::Cell, collections::BTreeSet, rc::Rc};
+use std::{cell::Cell, collections::BTreeSet, io, rc::Rc};
 
 use corio::{Cancelled, Instant, Reactor, RunError, Runner};
+use corio_mio::MioReactor;
 use corio_sim::{Deadlock, SimReactor};
 
 use crate::{
@@ -23,22 +24,43 @@ pub enum Answer {
     Missing(BTreeSet<Feature>),
 }
 
+/// Where scenarios are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// In virtual time.
+    Sim,
+    /// In real time, by the operating system's clock and events.
+    Mio,
+}
+
 /// Runs a scenario, given as JSON, in virtual time.
 ///
 /// # Errors
 /// [`Mistake`] when it is no scenario: broken JSON, an unknown op, a name that nothing has.
 pub fn run(json: &str) -> Result<Answer, Mistake> {
-    match parse::scenario(json)? {
-        Plan::Missing(features) => Ok(Answer::Missing(features)),
-        Plan::Run(scenario) => execute(&scenario),
+    run_on(Backend::Sim, json)
+}
+
+/// Runs a scenario, given as JSON.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_on(backend: Backend, json: &str) -> Result<Answer, Mistake> {
+    match (parse::scenario(json)?, backend) {
+        (Plan::Missing(features), _) => Ok(Answer::Missing(features)),
+        (Plan::Run(scenario), Backend::Sim) => execute(&scenario, SimReactor::new()),
+        (Plan::Run(scenario), Backend::Mio) => {
+            let reactor = Steps::new().map_err(|e| Mistake(format!("no event loop: {e}")))?;
+            execute(&scenario, reactor)
+        }
     }
 }
 
-fn execute(scenario: &Scenario) -> Result<Answer, Mistake> {
+fn execute<R: Reactor<Error = Deadlock>>(scenario: &Scenario, reactor: R) -> Result<Answer, Mistake> {
     let main = Handle::main();
     let world = World::new(scenario, main.clone());
     let clock = Rc::new(Cell::new(Instant::ZERO));
-    let mut runner = Runner::new(Watched { reactor: SimReactor::new(), clock: clock.clone() });
+    let mut runner = Runner::new(Watched { reactor, clock: clock.clone() });
 
     let vars = Vars::from([("self".into(), Value::str("main"))]);
     let ctx = Ctx::new(world.clone(), main.clone(), vars);
@@ -85,15 +107,15 @@ impl<F: FnMut()> Drop for OnDrop<F> {
     }
 }
 
-/// The simulator's reactor, with a clock that can be read when the loop is gone.
-struct Watched {
-    reactor: SimReactor,
+/// A reactor with a clock that can be read when the loop is gone.
+struct Watched<R> {
+    reactor: R,
     clock: Rc<Cell<Instant>>,
 }
 
-impl Reactor for Watched {
-    type Error = <SimReactor as Reactor>::Error;
-    type Unparker = <SimReactor as Reactor>::Unparker;
+impl<R: Reactor> Reactor for Watched<R> {
+    type Error = R::Error;
+    type Unparker = R::Unparker;
 
     fn now(&self) -> Instant {
         self.reactor.now()
@@ -107,5 +129,35 @@ impl Reactor for Watched {
 
     fn unparker(&self) -> Self::Unparker {
         self.reactor.unparker()
+    }
+}
+
+/// Real time, in the steps of 10 ms that all times in scenarios are multiples of: what happens within one is simultaneous.
+struct Steps(MioReactor);
+
+const STEP: u64 = 10;
+
+impl Steps {
+    fn new() -> io::Result<Self> {
+        MioReactor::new().map(Self)
+    }
+}
+
+impl Reactor for Steps {
+    type Error = Deadlock;
+    type Unparker = <MioReactor as Reactor>::Unparker;
+
+    fn now(&self) -> Instant {
+        Instant::from_millis(self.0.now().as_millis() as u64 / STEP * STEP)
+    }
+
+    fn park(&mut self, until: Option<Instant>) -> Result<(), Deadlock> {
+        // Nothing comes from outside: a loop that waits for nothing waits for ever.
+        let until = until.ok_or(Deadlock)?;
+        self.0.park(Some(until)).map_err(|_| Deadlock)
+    }
+
+    fn unparker(&self) -> Self::Unparker {
+        self.0.unparker()
     }
 }

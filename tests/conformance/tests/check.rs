@@ -2,16 +2,25 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use corio_conformance::{Verdict, check, diff, scenario_files};
+use corio_conformance::{Backend, Verdict, check, diff, scenario_files};
+
+#[test]
+fn every_scenario_that_runs_is_equal_and_none_is_lost() {
+    compare(Backend::Sim);
+}
+
+#[test]
+fn in_real_time_the_order_is_equal_too() {
+    compare(Backend::Mio);
+}
 
 /// Nothing that runs may differ, and nothing that was equal once may be left out later.
 ///
 /// `baseline.txt` grows with what corio can do; `README.md` says how it is written.
-#[test]
-fn every_scenario_that_runs_is_equal_and_none_is_lost() {
+fn compare(backend: Backend) {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let files = scenario_files(&here.join("scenarios")).expect("the scenarios are part of the repository");
-    let report = check(&files);
+    let report = check(backend, &files);
 
     let mut wrong = String::new();
     for (name, verdict) in &report.verdicts {
