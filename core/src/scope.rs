@@ -43,6 +43,27 @@ pub(crate) fn poll<F: Future>(
     if here.is_unwinding() { Poll::Ready(Err(unwind(held, here))) } else { Poll::Pending }
 }
 
+/// For a scope that holds no future and waits for something itself: true when its task unwinds, which it takes upon itself
+/// by this. It goes on with it by `unwind_on`.
+pub(crate) fn take_unwinding() -> bool {
+    current::find().is_some_and(|here| here.is_unwinding() && here.set_unwinding(false))
+}
+
+/// Goes on with what `take_unwinding` has stopped. The scope is pending from here on, until it is dropped.
+pub(crate) fn unwind_on() {
+    if let Some(here) = current::find() {
+        here.set_unwinding(true);
+        here.ready().set_scoped(true);
+    }
+}
+
+/// Says, before such a scope is pending, that it is there.
+pub(crate) fn stay() {
+    if let Some(here) = current::find() {
+        here.ready().set_scoped(true);
+    }
+}
+
 /// Drops what is held. Its guards are no part of the unwinding: they may poll what they like.
 #[cold]
 fn unwind<F>(mut held: Pin<&mut Option<F>>, here: &'static Loop) -> Unwound {

@@ -92,7 +92,8 @@ impl<F: Future> Future for Timeout<F> {
         let held = match scope::poll(this.future.as_mut(), this.nested, cx) {
             Poll::Ready(held) => held,
             Poll::Pending => {
-                if matches!(*this.stage, Stage::New | Stage::Running) {
+                // Once its time is up it waits for what it holds to unwind.
+                if !fired && matches!(*this.stage, Stage::New | Stage::Running) {
                     *this.stage = this.sleep.as_mut().limit(cx);
                 }
                 return Poll::Pending;

@@ -415,18 +415,15 @@ impl Loop {
         // SAFETY: (of all) by the caller's word.
         unsafe {
             match slot.begin() {
-                Special::Poll => {
-                    Header::step(header, slot, self);
-                }
-                Special::Drop => self.abandon(slot),
-                Special::Unwind => {
-                    self.unwinding.store(true, Ordering::Relaxed);
-                    let goes_on = Header::step(header, slot, self);
-                    // No scope has taken it up: the task's root is the last of them.
-                    if self.set_unwinding(false) && goes_on {
-                        self.abandon(slot);
-                    }
-                }
+                Special::Drop => return self.abandon(slot),
+                Special::Unwind => self.unwinding.store(true, Ordering::Relaxed),
+                Special::Poll => {}
+            }
+            let goes_on = Header::step(header, slot, self);
+            // No scope has taken it up, or one that had to wait for something first goes on with it now: the task's root
+            // is the last of them.
+            if self.set_unwinding(false) && goes_on {
+                self.abandon(slot);
             }
         }
     }
