@@ -11,10 +11,11 @@ use std::sync::MutexGuard as StdMutexGuard;
 use corio::generator::{Emit, Filter, Iter, Map, Next};
 use corio::wait::WaitCell;
 use corio::{
-    BoundedPermit, BoundedSemaphore, Broadcast, BroadcastReceiver, Cancelled, DynLifoQueue, DynPriorityQueue, DynQueue,
-    Emitter, Event, Instant, LifoQueue, Mutex, MutexGuard, OnceCell, OneShot, Permit, PoolFull, PriorityQueue, Queue,
-    RawLock, RunError, Runner, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, Signal, Sleep, Spawn, Task,
-    TaskPool, TimedOut, Timeout, Turn, Watch, WatchReceiver, YieldNow, generator,
+    Barrier, BoundedPermit, BoundedSemaphore, Broadcast, BroadcastReceiver, Cancelled, Condition, ConditionGuard,
+    DynLifoQueue, DynPriorityQueue, DynQueue, Emitter, Event, Instant, LifoQueue, Mutex, MutexGuard, OnceCell, OneShot,
+    Permit, PoolFull, PriorityQueue, Queue, RawCondition, RawLock, RunError, Runner, RwLock, RwLockReadGuard,
+    RwLockWriteGuard, Semaphore, Signal, Sleep, Spawn, Task, TaskPool, TimedOut, Timeout, Turn, Watch, WatchReceiver,
+    YieldNow, generator,
 };
 use corio_mio::{MioReactor, Unparker};
 use corio_sim::{Deadlock, SimReactor, SimUnparker};
@@ -54,6 +55,9 @@ type Stays = StdMutexGuard<'static, u8>;
 type Items<T> = Iter<std::vec::IntoIter<T>>;
 
 is! {
+    Sync: Condition<u8>, Condition<Once>, Condition<Job>, RawCondition<&'static RawLock>, Barrier;
+    Send: ConditionGuard<'static, Once>, Condition<Job>, Barrier;
+    Sync: ConditionGuard<'static, u8>;
     Sync: Mutex<u8>, Mutex<Once>, Mutex<Job>, RawLock, Event, Semaphore, WaitCell;
     Sync: Queue<u8, 4>, Queue<Once, 4>, Queue<Job, 4>, LifoQueue<Once, 4>, PriorityQueue<u8, 4>;
     Sync: OneShot<Once>, OneShot<Job>, Signal<Once>, Signal<Job>, Watch<Once>, Broadcast<Once, 2>, BoundedSemaphore;

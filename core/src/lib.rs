@@ -116,8 +116,9 @@ pub mod wait;
 pub use core::time::Duration;
 pub use generator::{Comprehension, Emitter, Generator, collect, generator, try_generator};
 pub use locks::{
-    BoundedPermit, BoundedSemaphore, Event, Mutex, MutexGuard, NotLocked, OnceCell, Permit, RawLock, ReleasedTooOften,
-    RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SetError,
+    Barrier, BoundedPermit, BoundedSemaphore, BrokenBarrier, Condition, ConditionGuard, Event, Mutex, MutexGuard,
+    NotLocked, OnceCell, Permit, RawCondition, RawLock, ReleasedTooOften, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    Semaphore, SetError,
 };
 pub use queues::{
     Broadcast, BroadcastReceiver, LifoQueue, OneShot, PriorityQueue, PutError, Queue, QueueOf, RecvError, SendError,

@@ -67,6 +67,18 @@ impl<T: ?Sized> Mutex<T> {
         self.raw.try_acquire().then(|| MutexGuard { mutex: self, _access: PhantomData })
     }
 
+    pub(super) fn raw(&self) -> &RawLock {
+        &self.raw
+    }
+
+    /// A guard for a lock that is held already.
+    ///
+    /// # Safety
+    /// `OneHolder`: the lock is held, and no other guard stands for that.
+    pub(super) unsafe fn guard(&self) -> MutexGuard<'_, T> {
+        MutexGuard { mutex: self, _access: PhantomData }
+    }
+
     /// True while somebody holds the lock.
     pub fn is_locked(&self) -> bool {
         self.raw.is_locked()

@@ -10,15 +10,11 @@ use std::fmt::{self, Display};
 pub enum Feature {
     /// `as_completed`.
     AsCompleted,
-    /// `barrier_…`, and the object.
-    Barrier,
     /// `call_soon`, `call_later`, `call_at`, `cb_cancel`.
     Callback,
     /// A cancellation that reaches a task, or the body of a timeout, which waits for another task: it is passed on
     /// to that task, and the waiter goes on when that task has ended.
     CancelAwait,
-    /// `cond_…`, `notify…`, and the object.
-    Condition,
     /// `ctx_…`, the object, and `spawn` into a context.
     Context,
     /// `on_done`, `off_done`.
@@ -46,9 +42,7 @@ impl Feature {
     pub(crate) fn of_op(op: &str) -> Option<Self> {
         Some(match op {
             "as_completed" => Feature::AsCompleted,
-            "barrier_wait" | "barrier_abort" | "barrier_reset" | "barrier_state" => Feature::Barrier,
             "call_soon" | "call_later" | "call_at" | "cb_cancel" => Feature::Callback,
-            "cond_wait" | "cond_wait_for" | "notify" | "notify_all" => Feature::Condition,
             "ctx_set" | "ctx_get" | "ctx_reset" | "ctx_copy" => Feature::Context,
             "on_done" | "off_done" => Feature::DoneCallback,
             "f_set" | "f_err" => Feature::Future,
@@ -64,8 +58,6 @@ impl Feature {
     /// What a known kind of object needs; `None` for a word that is not in the language.
     pub(crate) fn of_object(kind: &str) -> Option<Self> {
         Some(match kind {
-            "barrier" => Feature::Barrier,
-            "condition" => Feature::Condition,
             "context_var" => Feature::Context,
             "future" => Feature::Future,
             _ => return None,
@@ -77,10 +69,8 @@ impl Display for Feature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Feature::AsCompleted => "as_completed",
-            Feature::Barrier => "barrier",
             Feature::Callback => "callback",
             Feature::CancelAwait => "cancel_await",
-            Feature::Condition => "condition",
             Feature::Context => "context",
             Feature::DoneCallback => "done_callback",
             Feature::Eager => "eager",

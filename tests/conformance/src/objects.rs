@@ -1,8 +1,8 @@
 //! The objects of a scenario, each a thin skin over corio's.
 
-use std::cell::Cell;
+use std::{cell::Cell, collections::HashMap, rc::Rc};
 
-use corio::{DynLifoQueue, DynPriorityQueue, DynQueue, Event, Mutex, Permit, RawLock};
+use corio::{Barrier, DynLifoQueue, DynPriorityQueue, DynQueue, Event, Mutex, Permit, RawCondition, RawLock};
 
 use crate::{
     ops::{Outcome, Raised},
@@ -13,6 +13,8 @@ use crate::{
 pub(crate) enum Object {
     Lock(Lock),
     Event(Event),
+    Condition(Condition),
+    Barrier(Barrier),
     Semaphore(Semaphore),
     Queue(Queue),
     Cell(Cell<i64>),
@@ -21,8 +23,11 @@ pub(crate) enum Object {
 /// The language's lock is `RawLock`; where only `with` takes it, `Mutex` must behave the same and is tested in its place.
 pub(crate) enum Lock {
     Scoped(Mutex<()>),
-    Raw(RawLock),
+    Raw(Rc<RawLock>),
 }
+
+/// Its lock may be one of the scenario's.
+pub(crate) type Condition = RawCondition<Rc<RawLock>>;
 
 pub(crate) struct Semaphore {
     semaphore: corio::Semaphore,
@@ -35,12 +40,28 @@ pub(crate) enum Queue {
     Priority(DynPriorityQueue<Value>),
 }
 
+/// All objects of a scenario.
+pub(crate) fn make(specs: &HashMap<Rc<str>, ObjectSpec>) -> HashMap<Rc<str>, Object> {
+    let mut objects: HashMap<_, _> = specs.iter().map(|(name, spec)| (name.clone(), Object::new(spec))).collect();
+    for (name, spec) in specs {
+        if let ObjectSpec::Condition { lock: Some(lock) } = spec
+            && let Some(Object::Lock(Lock::Raw(lock))) = objects.get(lock)
+        {
+            let condition = Object::Condition(RawCondition::new(lock.clone()));
+            objects.insert(name.clone(), condition);
+        }
+    }
+    objects
+}
+
 impl Object {
-    pub(crate) fn new(spec: &ObjectSpec) -> Self {
+    fn new(spec: &ObjectSpec) -> Self {
         match *spec {
             ObjectSpec::Lock { scoped: true } => Object::Lock(Lock::Scoped(Mutex::new(()))),
-            ObjectSpec::Lock { scoped: false } => Object::Lock(Lock::Raw(RawLock::new())),
+            ObjectSpec::Lock { scoped: false } => Object::Lock(Lock::Raw(Rc::default())),
             ObjectSpec::Event => Object::Event(Event::new()),
+            ObjectSpec::Condition { .. } => Object::Condition(RawCondition::new(Rc::default())),
+            ObjectSpec::Barrier { parties } => Object::Barrier(Barrier::new(parties)),
             ObjectSpec::Semaphore { value, bounded } => Object::Semaphore(Semaphore {
                 semaphore: corio::Semaphore::new(value),
                 bound: bounded.then_some(value),

@@ -52,6 +52,13 @@ pub(crate) enum ObjectSpec {
         scoped: bool,
     },
     Event,
+    /// `lock`: of the scenario, if it does not have its own.
+    Condition {
+        lock: Option<Rc<str>>,
+    },
+    Barrier {
+        parties: usize,
+    },
     Semaphore {
         value: usize,
         bounded: bool,
@@ -110,6 +117,9 @@ pub(crate) fn scenario(json: &str) -> Parsed<Plan> {
         unroll(spec.list("ops")?, &findings, &mut steps)?;
         generators.insert(name.as_str().into(), Rc::new(Template { guard: spec.opt_text("guard")?, steps }));
     }
+    for (name, spec) in top.table("objects")? {
+        Fields::new(name, spec, &findings)?.lends_lock()?;
+    }
     let mut objects = HashMap::new();
     for (name, spec) in top.table("objects")? {
         if let Some(spec) = object(name, &Fields::new(name, spec, &findings)?)? {
@@ -136,6 +146,8 @@ fn object(name: &str, spec: &Fields) -> Parsed<Option<ObjectSpec>> {
     let object = match kind {
         "lock" => ObjectSpec::Lock { scoped: !spec.findings.may_acquire(name) },
         "event" => ObjectSpec::Event,
+        "condition" => ObjectSpec::Condition { lock: spec.opt_name("lock")? },
+        "barrier" => ObjectSpec::Barrier { parties: size("parties", 0)? },
         "semaphore" => ObjectSpec::Semaphore { value: size("value", 1)?, bounded: false },
         "bounded_semaphore" => ObjectSpec::Semaphore { value: size("value", 1)?, bounded: true },
         "queue" => queue(QueueOrder::Fifo)?,
@@ -222,6 +234,14 @@ impl<'a> Fields<'a> {
     pub(crate) fn acquired(&self) -> Parsed<Text> {
         self.findings.acquired.borrow_mut().insert(self.string("o")?.to_owned());
         self.text("o")
+    }
+
+    /// The lock that a condition shares is taken by others than `with`.
+    fn lends_lock(&self) -> Parsed<()> {
+        if self.has("lock") {
+            self.findings.acquired.borrow_mut().insert(self.string("lock")?.to_owned());
+        }
+        Ok(())
     }
 
     pub(crate) fn has(&self, key: &str) -> bool {
@@ -374,11 +394,11 @@ mod tests {
 
     #[test]
     fn a_scenario_names_all_it_lacks_at_once() {
-        let json = r#"{"objects": {"c": {"kind": "condition"}},
-            "tasks": {"t": [{"op": "call_soon", "do": [{"op": "notify", "o": "c"}]}]},
+        let json = r#"{"objects": {"c": {"kind": "context_var"}},
+            "tasks": {"t": [{"op": "call_soon", "do": [{"op": "ctx_get", "o": "c"}]}]},
             "main": [{"op": "group", "as": "g", "body": [{"op": "spawn", "task": "t", "eager": true}]},
                      {"op": "gather", "of": [{"task": "t", "context": "x"}, "t"]}]}"#;
-        assert_eq!(missing(json), ["callback", "condition", "context", "eager", "gather", "group"]);
+        assert_eq!(missing(json), ["callback", "context", "eager", "gather", "group"]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use corio::{Instant, now};
 use crate::{
     feature::Feature,
     handle::Handle,
-    objects::Object,
+    objects::{self, Object},
     ops::{Body, Opened, Outcome, Raised, Template},
     parse::{Mistake, Scenario},
     value::{Expr, NoVariable, Text, Value, Vars},
@@ -42,7 +42,7 @@ impl World {
         Rc::new(World {
             tasks: scenario.tasks.clone(),
             generators: scenario.generators.clone(),
-            objects: scenario.objects.iter().map(|(name, spec)| (name.clone(), Object::new(spec))).collect(),
+            objects: objects::make(&scenario.objects),
             handles: BTreeMap::from([(main.label(), main.clone())]).into(),
             main,
             created: RefCell::default(),

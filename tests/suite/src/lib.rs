@@ -58,8 +58,10 @@ macro_rules! table {
 #[macro_use]
 mod list;
 
+mod barriers;
 mod bounded;
 mod broadcast;
+mod conditions;
 mod gate;
 mod generators;
 mod harness;

@@ -37,6 +37,7 @@ const TABLE: &[Row] = &[
     row("sleep", &["time", "task::stored", "timers", "sched"], "a deadline in the running loop's timers"),
     row("timeout", &["time", "task::slot", "sched", "scope", "sleep"], "a scope with a deadline"),
     row("locks", &["sync", "task::stored", "wait"], "state and a line: they know no loop, so any executor will do"),
+    row("locks::condition", &["sync", "task::stored", "wait", "scope"], "a cancelled wait takes its lock again first"),
     row("queues", &["sync", "task::stored", "wait"], "as the locks"),
     row("generator", &[], "a body and its consumer, face to face: nothing of the loop is between them"),
     row("runner", &["sync", "time", "reactor", "task", "sched"], "the loop and its reactor, put together"),
