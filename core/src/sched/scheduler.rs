@@ -447,6 +447,8 @@ impl Loop {
     /// `OwnerOnly`; the task was adopted and not yet settled.
     pub(crate) unsafe fn abandon(&'static self, slot: &'static Slot) {
         let settle = Settle { running: self, slot };
+        // Its destructors are its own, as `finally` is in asyncio.
+        self.ready.set_running(slot);
         // SAFETY: by the caller's word; adopted, so it has a body.
         unsafe { Header::abandon(NonNull::new_unchecked(slot.header()), slot) };
         drop(settle);
@@ -721,6 +723,7 @@ struct Settle {
 
 impl Drop for Settle {
     fn drop(&mut self) {
+        self.running.ready.clear_running();
         // SAFETY: made by `abandon`, which has ended the task.
         unsafe { self.running.settle(self.slot) }
     }
