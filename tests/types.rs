@@ -12,10 +12,10 @@ use corio::generator::{Emit, Filter, Iter, Map, Next};
 use corio::wait::WaitCell;
 use corio::{
     Barrier, BoundedPermit, BoundedSemaphore, Broadcast, BroadcastReceiver, Cancelled, Condition, ConditionGuard,
-    DynLifoQueue, DynPriorityQueue, DynQueue, Emitter, Event, Instant, LifoQueue, Mutex, MutexGuard, OnceCell, OneShot,
-    Permit, PoolFull, PriorityQueue, Queue, RawCondition, RawLock, RunError, Runner, RwLock, RwLockReadGuard,
-    RwLockWriteGuard, Semaphore, Signal, Sleep, Spawn, Task, TaskPool, TimedOut, Timeout, Turn, Watch, WatchReceiver,
-    YieldNow, generator,
+    Context, ContextVar, DynLifoQueue, DynPriorityQueue, DynQueue, Emitter, Event, Instant, LifoQueue, Mutex,
+    MutexGuard, OnceCell, OneShot, Permit, PoolFull, PriorityQueue, Queue, RawCondition, RawLock, RunError, Runner,
+    RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, Signal, Sleep, Spawn, Task, TaskPool, TimedOut, Timeout,
+    Token, Turn, Watch, WatchReceiver, YieldNow, generator,
 };
 use corio_mio::{MioReactor, Unparker};
 use corio_sim::{Deadlock, SimReactor, SimUnparker};
@@ -63,6 +63,7 @@ is! {
     Sync: OneShot<Once>, OneShot<Job>, Signal<Once>, Signal<Job>, Watch<Once>, Broadcast<Once, 2>, BoundedSemaphore;
     Sync: RwLock<u8>, OnceCell<u8>, WatchReceiver<'static, Once>, BroadcastReceiver<'static, Once, 2>;
     Sync: DynQueue<Once>, DynQueue<Job>, DynLifoQueue<Once>, DynPriorityQueue<u8>;
+    Sync: ContextVar<u8>, ContextVar<Rc<u8>>, ContextVar<Once>;
     Sync: TaskPool<[u64; 4], 2>, TaskPool<Rc<u8>, 2>;
     Send: Mutex<Once>, Mutex<Job>, RawLock, Event, Semaphore, WaitCell, Queue<Once, 4>, DynQueue<Job>;
     Send: OneShot<Once>, Signal<Once>, Watch<Once>, Broadcast<Once, 2>, BoundedSemaphore, RwLock<Once>, OnceCell<Once>;
@@ -78,7 +79,7 @@ is! {
     Send: corio::queues::Get<'static, Once, corio::queues::Fifo<Once, 4>>;
     Send: corio::queues::Put<'static, Once, corio::queues::Fifo<Once, 4>>;
     Send: corio::queues::Join<'static, Once, corio::queues::Fifo<Once, 4>>;
-    Send: YieldNow, Instant, Turn, Spawn, Cancelled, TimedOut, PoolFull<u8>, RunError<Deadlock>;
+    Send: YieldNow, Instant, Turn, Cancelled, TimedOut, PoolFull<u8>, RunError<Deadlock>;
     Send: Map<Items<Once>, fn(Once) -> u8>, Filter<Items<Once>, fn(&Once) -> bool>, Next<'static, Items<Once>>;
     Send: SimUnparker, Unparker;
     Sync: SimUnparker, Unparker;
@@ -87,6 +88,7 @@ is! {
 }
 
 is_not! {
+    Send: Spawn, Context, Token<u8>;
     Send: Task<u8>, Task<()>, Sleep, Timeout<YieldNow>, Runner<SimReactor>, Runner<MioReactor>;
     Sync: Task<u8>, Sleep, Timeout<YieldNow>, Runner<SimReactor>;
     Sync: Mutex<Rc<u8>>, Queue<Rc<u8>, 4>, DynQueue<Rc<u8>>, DynPriorityQueue<Rc<u8>>, Mutex<Stays>, Queue<Stays, 4>;

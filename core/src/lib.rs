@@ -96,6 +96,8 @@ extern crate alloc;
 #[cfg(any(feature = "std", loom))]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+pub mod context;
 pub mod generator;
 pub mod locks;
 #[cfg(all(test, loom))]
@@ -113,6 +115,8 @@ mod timeout;
 mod timers;
 pub mod wait;
 
+#[cfg(feature = "alloc")]
+pub use context::{Context, ContextVar, ResetError, Token};
 pub use core::time::Duration;
 pub use generator::{Comprehension, Emitter, Generator, collect, generator, try_generator};
 pub use locks::{

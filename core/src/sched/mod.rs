@@ -5,6 +5,8 @@ mod handle;
 mod scheduler;
 
 #[cfg(feature = "alloc")]
+mod contexts;
+#[cfg(feature = "alloc")]
 mod spawn;
 
 #[cfg(feature = "alloc")]

@@ -14,6 +14,8 @@
 //! Like slots, loops are `Immortal`: a wake may come after the end. One that ended is used again by the next runner.
 
 use crate::Instant;
+#[cfg(feature = "alloc")]
+use crate::context::table::Contexts;
 use crate::sync::Local;
 use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use crate::task::StoredWaker;
@@ -62,6 +64,8 @@ pub(crate) struct State {
     /// How many tasks there were. It goes on when the loop is used again.
     #[cfg(feature = "alloc")]
     adopted: u32,
+    #[cfg(feature = "alloc")]
+    pub(super) contexts: Contexts,
     closing: bool,
 }
 
@@ -129,6 +133,8 @@ impl Loop {
                     borrowed: 0,
                     #[cfg(feature = "alloc")]
                     adopted: 0,
+                    #[cfg(feature = "alloc")]
+                    contexts: Contexts::new(),
                     closing: false,
                 }),
                 unwinding: AtomicBool::new(false),
@@ -194,10 +200,14 @@ impl Loop {
         // SAFETY: by the caller's word.
         #[cfg(feature = "alloc")]
         unsafe {
-            self.with(|state| {
+            let inherits = self.with(|state| {
                 state.adopted = state.adopted.wrapping_add(1);
                 slot.set_id(state.adopted);
+                state.contexts.is_used()
             });
+            if inherits {
+                self.inherit(slot);
+            }
         }
         #[cfg(not(feature = "alloc"))]
         let _ = slot;
@@ -460,11 +470,11 @@ impl Loop {
     /// `OwnerOnly`; the task was adopted and not yet settled.
     pub(crate) unsafe fn settle(&self, slot: &'static Slot) {
         self.ended.store(true, Ordering::Relaxed);
+        // Dropped at the end: there are users' values in it.
+        let _context: Gone;
         // SAFETY: by the caller's word; adopted, so it has a body.
         let (header, join) = unsafe {
-            if slot.is_listed() {
-                self.take_out(slot);
-            }
+            _context = if slot.is_listed() { self.take_out(slot) } else { Gone::default() };
             let header = NonNull::new_unchecked(slot.header());
             (header, header.as_ref().take_join())
         };
@@ -480,12 +490,12 @@ impl Loop {
         }
     }
 
-    /// A task that has ended goes from the lists and counts that it stands in.
+    /// A task that has ended goes from the lists and counts that it stands in. Its context is left to the caller.
     ///
     /// # Safety
     /// As `settle`.
     #[cold]
-    unsafe fn take_out(&self, slot: &'static Slot) {
+    unsafe fn take_out(&self, slot: &'static Slot) -> Gone {
         // SAFETY: by the caller's word; pooled ones are on the list until here.
         unsafe {
             self.with(|state| {
@@ -500,6 +510,7 @@ impl Loop {
                     state.timers.disown(slot);
                 }
             });
+            self.take_context(slot)
         }
     }
 
@@ -653,6 +664,18 @@ impl Loop {
             });
         }
     }
+}
+
+/// What a task that has ended leaves behind.
+#[cfg(feature = "alloc")]
+type Gone = super::contexts::Gone;
+#[cfg(not(feature = "alloc"))]
+type Gone = ();
+
+#[cfg(not(feature = "alloc"))]
+impl Loop {
+    #[inline]
+    unsafe fn take_context(&self, _slot: &Slot) -> Gone {}
 }
 
 /// Puts the clock in place, and takes it away again: then the reactor may be at work.

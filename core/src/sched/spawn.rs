@@ -2,6 +2,7 @@
 //! `spawn`: tasks on the heap.
 
 use super::{Loop, current};
+use crate::context::table::Context;
 use crate::task::Task;
 use crate::task::body::{Body, Free, Name};
 use alloc::boxed::Box;
@@ -44,27 +45,40 @@ pub fn spawn<F: Future + 'static>(future: F) -> Task<F::Output> {
 #[track_caller]
 pub fn spawn_with<F: Future + 'static>(options: Spawn, future: F) -> Task<F::Output> {
     let here = current::get("spawn_with()");
-    match options.name {
+    let task = match options.name {
         None => spawn_on(here, future, ()),
         Some(name) => spawn_on(here, future, name),
+    };
+    if let (Some(context), Some(slot)) = (options.context, task.slot()) {
+        here.put_context(slot, context);
     }
+    task
 }
 
 /// How to start a task, for [`spawn_with`].
 #[derive(Clone, Debug, Default)]
 pub struct Spawn {
     name: Option<&'static str>,
+    context: Option<Context>,
 }
 
 impl Spawn {
     /// As [`spawn`] does it.
     pub const fn new() -> Self {
-        Self { name: None }
+        Self { name: None, context: None }
     }
 
     /// Gives the task a name, for its handle and for whoever looks at the loop. A task without one does not pay for it.
     pub const fn name(mut self, name: &'static str) -> Self {
         self.name = Some(name);
+        self
+    }
+
+    /// Has the task run in `context` itself, not in a copy of the spawner's. asyncio: `create_task(..., context=...)`.
+    ///
+    /// What it sets is set there, for all who run there.
+    pub fn context(mut self, context: &Context) -> Self {
+        self.context = Some(context.clone());
         self
     }
 }

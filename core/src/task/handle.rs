@@ -69,7 +69,7 @@ impl<T> Task<T> {
 
     /// The slot, if the task was started.
     #[cfg(feature = "alloc")]
-    pub(super) fn slot(&self) -> Option<&'static Slot> {
+    pub(crate) fn slot(&self) -> Option<&'static Slot> {
         self.slot
     }
 

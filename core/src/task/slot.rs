@@ -47,6 +47,11 @@ const TIMED: u8 = 1 << 1;
 const HIDDEN: u8 = 1 << 2;
 /// The task lives in a pool, and stands in its loop's list of those.
 const POOLED: u8 = 1 << 3;
+/// The task has a context, in its loop's table of those.
+#[cfg(feature = "alloc")]
+const CONTEXT: u8 = 1 << 4;
+#[cfg(not(feature = "alloc"))]
+const CONTEXT: u8 = 0;
 /// The rest counts the timeouts that will cancel the task, and stays at its greatest once it is there.
 const TIMEOUT: u8 = 1 << 5;
 const TIMEOUTS: u8 = 7 << 5;
@@ -384,7 +389,7 @@ impl Slot {
     /// True when its end is to be noted with its loop.
     #[inline]
     pub(crate) fn is_listed(&self) -> bool {
-        self.traits.get() & (POOLED | LEFTOVER | TIMEOUTS) != 0
+        self.traits.get() & (POOLED | LEFTOVER | CONTEXT | TIMEOUTS) != 0
     }
 
     /// Counts a timeout that will cancel the task. It is counted off when it is taken out, or due, or another task's.
@@ -409,6 +414,17 @@ impl Slot {
 
     pub(crate) fn is_pooled(&self) -> bool {
         self.traits.get() & POOLED != 0
+    }
+
+    /// Marks the task as one that has a context.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn set_context(&self) {
+        self.traits.set(self.traits.get() | CONTEXT);
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) fn has_context(&self) -> bool {
+        self.traits.get() & CONTEXT != 0
     }
 
     /// Marks the task as a callback, `timed` if a timer runs it.

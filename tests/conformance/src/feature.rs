@@ -15,8 +15,6 @@ pub enum Feature {
     /// A cancellation that reaches a task, or the body of a timeout, which waits for another task: it is passed on
     /// to that task, and the waiter goes on when that task has ended.
     CancelAwait,
-    /// `ctx_…`, the object, and `spawn` into a context.
-    Context,
     /// `on_done`, `off_done`.
     DoneCallback,
     /// `spawn` with an eager start.
@@ -43,7 +41,6 @@ impl Feature {
         Some(match op {
             "as_completed" => Feature::AsCompleted,
             "call_soon" | "call_later" | "call_at" | "cb_cancel" => Feature::Callback,
-            "ctx_set" | "ctx_get" | "ctx_reset" | "ctx_copy" => Feature::Context,
             "on_done" | "off_done" => Feature::DoneCallback,
             "f_set" | "f_err" => Feature::Future,
             "gather" => Feature::Gather,
@@ -58,7 +55,6 @@ impl Feature {
     /// What a known kind of object needs; `None` for a word that is not in the language.
     pub(crate) fn of_object(kind: &str) -> Option<Self> {
         Some(match kind {
-            "context_var" => Feature::Context,
             "future" => Feature::Future,
             _ => return None,
         })
@@ -71,7 +67,6 @@ impl Display for Feature {
             Feature::AsCompleted => "as_completed",
             Feature::Callback => "callback",
             Feature::CancelAwait => "cancel_await",
-            Feature::Context => "context",
             Feature::DoneCallback => "done_callback",
             Feature::Eager => "eager",
             Feature::Future => "future",

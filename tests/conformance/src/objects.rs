@@ -2,7 +2,9 @@
 
 use std::{cell::Cell, collections::HashMap, rc::Rc};
 
-use corio::{Barrier, DynLifoQueue, DynPriorityQueue, DynQueue, Event, Mutex, Permit, RawCondition, RawLock};
+use corio::{
+    Barrier, ContextVar, DynLifoQueue, DynPriorityQueue, DynQueue, Event, Mutex, Permit, RawCondition, RawLock,
+};
 
 use crate::{
     ops::{Outcome, Raised},
@@ -18,6 +20,7 @@ pub(crate) enum Object {
     Semaphore(Semaphore),
     Queue(Queue),
     Cell(Cell<i64>),
+    Variable { var: &'static ContextVar<Value>, default: Value },
 }
 
 /// The language's lock is `RawLock`; where only `with` takes it, `Mutex` must behave the same and is tested in its place.
@@ -42,7 +45,12 @@ pub(crate) enum Queue {
 
 /// All objects of a scenario.
 pub(crate) fn make(specs: &HashMap<Rc<str>, ObjectSpec>) -> HashMap<Rc<str>, Object> {
-    let mut objects: HashMap<_, _> = specs.iter().map(|(name, spec)| (name.clone(), Object::new(spec))).collect();
+    /// A variable lives in a static. Their values are in contexts, so scenarios may share them.
+    static VARIABLES: [ContextVar<Value>; 8] = [const { ContextVar::new() }; 8];
+    let mut variables = VARIABLES.iter();
+    let mut variable = || variables.next().expect("scenarios have few variables");
+    let objects = specs.iter().map(|(name, spec)| (name.clone(), Object::new(spec, &mut variable)));
+    let mut objects: HashMap<_, _> = objects.collect();
     for (name, spec) in specs {
         if let ObjectSpec::Condition { lock: Some(lock) } = spec
             && let Some(Object::Lock(Lock::Raw(lock))) = objects.get(lock)
@@ -55,7 +63,7 @@ pub(crate) fn make(specs: &HashMap<Rc<str>, ObjectSpec>) -> HashMap<Rc<str>, Obj
 }
 
 impl Object {
-    fn new(spec: &ObjectSpec) -> Self {
+    fn new(spec: &ObjectSpec, variable: impl FnOnce() -> &'static ContextVar<Value>) -> Self {
         match *spec {
             ObjectSpec::Lock { scoped: true } => Object::Lock(Lock::Scoped(Mutex::new(()))),
             ObjectSpec::Lock { scoped: false } => Object::Lock(Lock::Raw(Rc::default())),
@@ -71,6 +79,7 @@ impl Object {
                 QueueOrder::Lifo => Queue::Lifo(DynLifoQueue::new(maxsize)),
                 QueueOrder::Priority => Queue::Priority(DynPriorityQueue::new(maxsize)),
             }),
+            ObjectSpec::Variable { ref default } => Object::Variable { var: variable(), default: default.clone() },
             ObjectSpec::Cell { value } => Object::Cell(Cell::new(value)),
         }
     }

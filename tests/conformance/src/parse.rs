@@ -15,7 +15,7 @@ use serde_json::{Map, Value as Json};
 use crate::{
     feature::Feature,
     ops::{self, Body, Op, Step, Template},
-    value::{Comparison, Expr, Text, Value},
+    value::{Comparison, Expr, Text, Value, Vars},
 };
 
 /// A scenario that breaks the rules of the language.
@@ -69,6 +69,10 @@ pub(crate) enum ObjectSpec {
     },
     Cell {
         value: i64,
+    },
+    /// A context variable.
+    Variable {
+        default: Value,
     },
 }
 
@@ -153,6 +157,14 @@ fn object(name: &str, spec: &Fields) -> Parsed<Option<ObjectSpec>> {
         "queue" => queue(QueueOrder::Fifo)?,
         "lifo_queue" => queue(QueueOrder::Lifo)?,
         "priority_queue" => queue(QueueOrder::Priority)?,
+        "context_var" => match spec.expr("default")? {
+            Expr::Const(default) => ObjectSpec::Variable { default },
+            Expr::Text(text) => match text.read(&Vars::new()) {
+                Ok(text) => ObjectSpec::Variable { default: Value::str(text) },
+                Err(_) => return spec.mistake("default"),
+            },
+            _ => return spec.mistake("default"),
+        },
         "cell" => ObjectSpec::Cell { value: spec.opt_int("value")?.unwrap_or(0) },
         _ => {
             let feature = Feature::of_object(kind).ok_or_else(|| Mistake(format!("unknown kind {kind}")))?;
@@ -394,11 +406,11 @@ mod tests {
 
     #[test]
     fn a_scenario_names_all_it_lacks_at_once() {
-        let json = r#"{"objects": {"c": {"kind": "context_var"}},
-            "tasks": {"t": [{"op": "call_soon", "do": [{"op": "ctx_get", "o": "c"}]}]},
+        let json = r#"{"objects": {"c": {"kind": "future"}},
+            "tasks": {"t": [{"op": "call_soon", "do": [{"op": "f_set", "o": "c"}]}]},
             "main": [{"op": "group", "as": "g", "body": [{"op": "spawn", "task": "t", "eager": true}]},
                      {"op": "gather", "of": [{"task": "t", "context": "x"}, "t"]}]}"#;
-        assert_eq!(missing(json), ["callback", "context", "eager", "gather", "group"]);
+        assert_eq!(missing(json), ["callback", "eager", "future", "gather", "group"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use corio::{Instant, now};
+use corio::{Context, ContextVar, Instant, Token, now};
 
 use crate::{
     feature::Feature,
@@ -24,6 +24,9 @@ pub(crate) enum Halt {
     Missing(Feature),
 }
 
+/// A variable, and the way back to what it was.
+pub(crate) type Given = (&'static ContextVar<Value>, Token<Value>);
+
 pub(crate) struct World {
     tasks: HashMap<Rc<str>, Body>,
     generators: HashMap<Rc<str>, Rc<Template>>,
@@ -32,6 +35,9 @@ pub(crate) struct World {
     handles: RefCell<BTreeMap<Rc<str>, Rc<Handle>>>,
     created: RefCell<Vec<Rc<Handle>>>,
     opened: RefCell<HashMap<String, Rc<RefCell<Opened>>>>,
+    /// What sets of context variables have given; none once it was used.
+    pub(crate) tokens: RefCell<HashMap<Rc<str>, Option<Given>>>,
+    pub(crate) contexts: RefCell<HashMap<Rc<str>, Context>>,
     /// `None` once it has been taken.
     trace: RefCell<Option<Vec<String>>>,
     halt: RefCell<Option<Halt>>,
@@ -47,6 +53,8 @@ impl World {
             main,
             created: RefCell::default(),
             opened: RefCell::default(),
+            tokens: RefCell::default(),
+            contexts: RefCell::default(),
             trace: RefCell::new(Some(Vec::new())),
             halt: RefCell::default(),
         })

@@ -383,6 +383,20 @@ macro_rules! no_heap_shared_tests {
 macro_rules! hosted_tests {
     ($then:ident) => {
         $then! {
+            contexts {
+                a_task_inherits_what_was_set_when_it_was_spawned
+                what_a_task_sets_is_its_own_over_its_waits
+                many_variables_keep_apart
+                a_token_leads_back_once_in_its_own_context_only
+                tasks_in_a_given_context_share_it
+                a_future_in_a_scope_has_its_context_at_each_poll_and_in_its_end
+                a_task_ends_in_its_own_context_however_it_ends
+                values_go_with_the_last_who_has_them
+                a_value_may_use_its_variable_in_its_drop
+                where_no_context_is_nothing_is_set_and_setting_says_so
+                each_run_begins_with_nothing_set_and_loops_within_loops_keep_apart
+                a_panic_leaves_the_context_that_it_goes_through
+            }
             foreign {
                 locks_go_round_in_order_under_futures_unordered
                 sleeps_end_in_order_under_futures_unordered

@@ -11,6 +11,7 @@
 //! of these: corio drops the task's future, and the guards of `guard` and `with` run as Rust drops them.
 
 mod cells;
+mod contexts;
 mod flow;
 mod generators;
 mod locks;
@@ -54,6 +55,7 @@ pub(crate) enum Now {
     Locks(locks::Now),
     Queues(queues::Now),
     Cells(cells::Now),
+    Contexts(contexts::Now),
     Generators(generators::Now),
 }
 
@@ -102,7 +104,16 @@ pub(crate) type Outcome<T> = Result<T, Raised>;
 
 /// Reads an op; `None` when no area has it.
 pub(crate) fn parse(fields: &Fields) -> Parsed<Option<Act>> {
-    for area in [flow::parse, tasks::parse, time::parse, locks::parse, queues::parse, cells::parse, generators::parse] {
+    for area in [
+        flow::parse,
+        tasks::parse,
+        time::parse,
+        locks::parse,
+        queues::parse,
+        cells::parse,
+        contexts::parse,
+        generators::parse,
+    ] {
         if let Some(act) = area(fields)? {
             return Ok(Some(act));
         }
@@ -171,6 +182,7 @@ impl Now {
             Now::Locks(op) => op.run(ctx),
             Now::Queues(op) => op.run(ctx),
             Now::Cells(op) => op.run(ctx),
+            Now::Contexts(op) => op.run(ctx),
             Now::Generators(op) => op.run(ctx),
         }
     }

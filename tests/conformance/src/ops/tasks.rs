@@ -31,6 +31,7 @@ pub(crate) struct Spawn {
     label: Text,
     body: Source,
     args: Args,
+    context: Option<Text>,
 }
 
 #[derive(Debug)]
@@ -56,10 +57,8 @@ pub(crate) fn parse(fields: &Fields) -> Parsed<Option<Act>> {
 
 /// The fields of a task to start; other ops have them too.
 pub(crate) fn parse_spawn(fields: &Fields) -> Parsed<Spawn> {
-    for (key, feature) in [("group", Feature::Group), ("context", Feature::Context)] {
-        if fields.has(key) {
-            fields.lacks(feature);
-        }
+    if fields.has("group") {
+        fields.lacks(Feature::Group);
     }
     if fields.flag("eager")? {
         fields.lacks(Feature::Eager);
@@ -67,7 +66,7 @@ pub(crate) fn parse_spawn(fields: &Fields) -> Parsed<Spawn> {
     let body =
         if fields.has("body") { Source::Inline(fields.body("body")?) } else { Source::Template(fields.name("task")?) };
     let label = if fields.has("as") { fields.text("as")? } else { fields.text("task")? };
-    Ok(Spawn { label, body, args: fields.values("args")? })
+    Ok(Spawn { label, body, args: fields.values("args")?, context: fields.opt_text("context")? })
 }
 
 impl Now {
@@ -123,7 +122,14 @@ impl Spawn {
             Source::Template(name) => ctx.world.template(name)?,
         };
         let handle = Handle::task(label);
-        handle.start(corio::spawn(root(body, Ctx::new(ctx.world.clone(), handle.clone(), vars))));
+        let mut options = corio::Spawn::new();
+        if let Some(context) = &self.context {
+            let label = ctx.text(context)?;
+            let contexts = ctx.world.contexts.borrow();
+            let context = contexts.get(label.as_str());
+            options = options.context(context.ok_or_else(|| ctx.world.mistake(format!("no context {label}")))?);
+        }
+        handle.start(corio::spawn_with(options, root(body, Ctx::new(ctx.world.clone(), handle.clone(), vars))));
         ctx.world.add_task(handle.clone());
         Ok(handle)
     }
