@@ -12,6 +12,9 @@ OPTIONS: await    main and tasks await each other
          timeout  time limits around bodies
          zero     time limits of 0 too
          gen      tasks iterate over asynchronous generators
+         cond     tasks wait at conditions, two of which share a lock
+         barrier  tasks wait at a barrier, which is aborted and reset
+         ctx      all set and reset context variables, in given contexts too
 """
 import json
 import os
@@ -27,6 +30,8 @@ class Generator:
         self.tasks = []             # those that main has spawned so far
         self.me = None              # the task that is being written, none for main
         self.gens = {}
+        self.held = []              # the conditions whose lock the body has
+        self.tokens = self.contexts = 0
 
     def label(self):
         self.labels += 1
@@ -56,6 +61,34 @@ class Generator:
             (.1, lambda: self.op("q_shutdown", o=queue, immediate=r.random() < .5)),
             (1, lambda: self.settled("all_tasks")),
         ]
+        if "ctx" in self.options:
+            choices += [
+                (3, lambda: self.set_var()),
+                (3, lambda: self.settled("ctx_get", o=r.choice("vw"))),
+            ]
+            if self.tokens and self.me is None:
+                choices.append((2, lambda: self.settled("ctx_reset", token="k%d" % r.randrange(self.tokens))))
+        if "barrier" in self.options:
+            choices.append((1, lambda: self.settled("barrier_state", o="b")))
+            if self.me is not None:
+                choices += [
+                    (5, lambda: self.settled("barrier_wait", o="b")),
+                    (.4, lambda: self.settled("barrier_abort", o="b")),
+                    (.8, lambda: self.settled("barrier_reset", o="b")),
+                ]
+        if "cond" in self.options:
+            choices += [
+                (.3, lambda: self.settled("notify_all", o=r.choice("cdf"))),
+                (1, lambda: self.settled("locked", o=r.choice("cd"))),
+                (2, lambda: self.op("cell_add", o="n")),
+            ]
+        if self.held:
+            choices += [
+                (9, lambda: self.settled("cond_wait", o=r.choice(self.held))),
+                (4, lambda: self.settled("cond_wait_for", o=r.choice(self.held), cell="n", cmp="ge", b=r.randrange(5))),
+                (5, lambda: self.settled("notify", o=r.choice(self.held), n=r.choice([1, 1, 2, 3]))),
+                (2, lambda: self.settled("notify_all", o=r.choice(self.held))),
+            ]
         others = [t for t in self.tasks if t != self.me]
         if others:
             choices += [
@@ -80,6 +113,21 @@ class Generator:
                 choices.append((.5, lambda: self.settled("cancel", h=self.me)))
         return r.choices([make for _, make in choices], [weight for weight, _ in choices])[0]()
 
+    def set_var(self):
+        if self.me is not None or self.r.random() < .5:
+            return self.op("ctx_set", o=self.r.choice("vw"), v=self.label())
+        self.tokens += 1
+        return self.op("ctx_set", o=self.r.choice("vw"), v=self.label(), token="k%d" % (self.tokens - 1))
+
+    def condition(self, depth):
+        name = self.r.choice("cdf")
+        self.held.append(name)
+        if name in "df" and self.r.random() < .5:
+            self.held.append("f" if name == "d" else "d")
+        body = self.body(depth, self.r.randrange(1, 4))
+        self.held.clear()
+        return self.settled("with", o=name, body=body)
+
     def guard(self, body):
         return self.op("guard", text="left " + self.label(), body=body)
 
@@ -90,6 +138,8 @@ class Generator:
     def nested(self, depth):
         if "gen" in self.options and self.me is not None and self.r.random() < .4:
             return self.loop(depth - 1)
+        if "cond" in self.options and self.me is not None and not self.held and self.r.random() < .7:
+            return self.condition(depth - 1)
         r, body, kind = self.r, self.body(depth - 1), self.r.random()
         if kind < .4:
             return self.settled("with", o=r.choice("mmt"), body=body)
@@ -119,7 +169,14 @@ class Generator:
             self.me = task = "t%d" % i
             tasks[task] = [self.guard(self.body(2, r.randrange(1, 6)))]
             self.me = None
-            main.append(self.op("spawn", task=task))
+            spawn = self.op("spawn", task=task)
+            if "ctx" in self.options and r.random() < .4:
+                if r.random() < .5:
+                    main.append(self.op("ctx_copy", **{"as": "x%d" % self.contexts}))
+                    self.contexts += 1
+                if self.contexts:
+                    spawn["context"] = "x%d" % r.randrange(self.contexts)
+            main.append(spawn)
             self.tasks.append(task)
             if r.random() < .5:
                 main += self.body(0, 1)
@@ -131,6 +188,10 @@ class Generator:
             "t": {"kind": "semaphore", "value": r.randrange(1, 3)},
             "q": {"kind": "queue", "maxsize": r.randrange(3)},
             "p": {"kind": r.choice(queues), "maxsize": r.randrange(3)},
+            "c": {"kind": "condition"}, "d": {"kind": "condition", "lock": "h"},
+            "f": {"kind": "condition", "lock": "h"}, "h": {"kind": "lock"}, "n": {"kind": "cell"},
+            "b": {"kind": "barrier", "parties": r.choice([1, 2, 2, 2, 3, 3])},
+            "v": {"kind": "context_var", "default": 0}, "w": {"kind": "context_var", "default": None},
         }
         return {"name": name, "doc": "Random.", "objects": objects, "tasks": tasks, "gens": self.gens,
                 "main": main}

@@ -60,7 +60,7 @@ fn execute<R: Reactor<Error = Deadlock>>(scenario: &Scenario, reactor: R) -> Res
     let main = Handle::main();
     let world = World::new(scenario, main.clone());
     let clock = Rc::new(Cell::new(Instant::ZERO));
-    let mut runner = Runner::new(Watched { reactor, clock: clock.clone() });
+    let mut runner = Runner::new(Watched { reactor, clock: clock.clone(), world: world.clone() });
 
     let vars = Vars::from([("self".into(), Value::str("main"))]);
     let ctx = Ctx::new(world.clone(), main.clone(), vars);
@@ -83,7 +83,7 @@ fn execute<R: Reactor<Error = Deadlock>>(scenario: &Scenario, reactor: R) -> Res
         }
     };
     match ended {
-        Err(Deadlock) => world.emit(clock.get(), "deadlock"),
+        Err(Deadlock) => {}
         Ok(()) => {
             for handle in world.named_handles().iter().filter(|handle| &*handle.label() != "main") {
                 world.emit(clock.get(), &format!("final {} {}", handle.label(), handle.outcome_text()));
@@ -111,6 +111,7 @@ impl<F: FnMut()> Drop for OnDrop<F> {
 struct Watched<R> {
     reactor: R,
     clock: Rc<Cell<Instant>>,
+    world: Rc<World>,
 }
 
 impl<R: Reactor> Reactor for Watched<R> {
@@ -124,6 +125,9 @@ impl<R: Reactor> Reactor for Watched<R> {
     fn park(&mut self, until: Option<Instant>) -> Result<(), Self::Error> {
         let parked = self.reactor.park(until);
         self.clock.set(self.reactor.now());
+        if parked.is_err() {
+            self.world.deadlock(self.reactor.now());
+        }
         parked
     }
 

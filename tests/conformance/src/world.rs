@@ -40,6 +40,7 @@ pub(crate) struct World {
     pub(crate) contexts: RefCell<HashMap<Rc<str>, Context>>,
     /// `None` once it has been taken.
     trace: RefCell<Option<Vec<String>>>,
+    ended: Cell<bool>,
     halt: RefCell<Option<Halt>>,
 }
 
@@ -56,15 +57,24 @@ impl World {
             tokens: RefCell::default(),
             contexts: RefCell::default(),
             trace: RefCell::new(Some(Vec::new())),
+            ended: Cell::default(),
             halt: RefCell::default(),
         })
     }
 
     /// Adds a line to the trace.
     pub(crate) fn emit(&self, now: Instant, text: &str) {
-        if let Some(lines) = &mut *self.trace.borrow_mut() {
+        if !self.ended.get()
+            && let Some(lines) = &mut *self.trace.borrow_mut()
+        {
             lines.push(format!("t={} {text}", now.as_millis()));
         }
+    }
+
+    /// The last line: what is dropped in a deadlock is no part of the run, for CPython drops nothing there.
+    pub(crate) fn deadlock(&self, now: Instant) {
+        self.emit(now, "deadlock");
+        self.ended.set(true);
     }
 
     /// What is dropped after this logs nothing: there is no loop any more that would tell the time.
