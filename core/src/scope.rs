@@ -39,8 +39,13 @@ pub(crate) fn poll<F: Future>(
         here.ready().set_scoped(beside);
         return polled.map(Ok);
     }
+    if here.is_unwinding() {
+        // The scopes in what is held go with it.
+        here.ready().set_scoped(beside);
+        return Poll::Ready(Err(unwind(held, here)));
+    }
     *nested = here.ready().set_scoped(true);
-    if here.is_unwinding() { Poll::Ready(Err(unwind(held, here))) } else { Poll::Pending }
+    Poll::Pending
 }
 
 /// For a scope that holds no future and waits for something itself: true when its task unwinds, which it takes upon itself

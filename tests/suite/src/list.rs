@@ -56,6 +56,7 @@ macro_rules! no_heap_tests {
                 a_timeout_that_expires_has_dropped_its_future_even_where_it_is_kept
                 a_timeout_in_time_gives_the_output_and_holds_no_time
                 the_outer_of_two_timeouts_that_expire_together_reports
+                cancelled_after_two_timeouts_that_expired_together_it_ends_where_it_waits
                 a_timeout_of_zero_ends_what_waits
                 a_deadline_that_has_fired_decides_though_the_future_became_ready
                 cancelling_a_sleeper_ends_it_at_once

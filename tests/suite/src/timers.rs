@@ -5,7 +5,7 @@ use core::future::{Future, pending, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
 
-use corio::{Duration, Event, Instant, Task, TimedOut, now, sleep, sleep_until, timeout, timeout_at, yield_now};
+use corio::{Duration, Event, Instant, Mutex, Task, TimedOut, now, sleep, sleep_until, timeout, timeout_at, yield_now};
 
 use crate::World;
 use crate::harness::{Bell, Count, Log, MS, NoteOnDrop, Turns, counted, poll, poll_opt, run, spawn, turns};
@@ -266,6 +266,23 @@ pub(crate) fn the_outer_of_two_timeouts_that_expire_together_reports<W: World>(w
         assert!(inner == Ok(Err(TimedOut)));
         let outer = timeout(MS, timeout(MS * 20, pending::<()>())).await;
         assert!(outer == Err(TimedOut));
+    });
+}
+
+pub(crate) fn cancelled_after_two_timeouts_that_expired_together_it_ends_where_it_waits<W: World>(world: &mut W) {
+    static MUTEX: Mutex<()> = Mutex::new(());
+    run(world, async {
+        let held = MUTEX.lock().await;
+        let task = spawn(async {
+            let deadline = now() + MS;
+            assert!(timeout_at(deadline, timeout_at(deadline, pending::<()>())).await == Err(TimedOut));
+            drop(MUTEX.lock().await);
+        });
+        sleep(3 * MS).await;
+        task.cancel();
+        drop(held);
+        assert!(task.await.is_err());
+        assert!(!MUTEX.is_locked());
     });
 }
 
