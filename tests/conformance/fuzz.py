@@ -31,7 +31,7 @@ class Generator:
         self.me = None              # the task that is being written, none for main
         self.gens = {}
         self.held = []              # the conditions whose lock the body has
-        self.tokens = self.contexts = 0
+        self.level = self.tokens = self.contexts = 0
 
     def label(self):
         self.labels += 1
@@ -114,7 +114,8 @@ class Generator:
         return r.choices([make for _, make in choices], [weight for weight, _ in choices])[0]()
 
     def set_var(self):
-        if self.me is not None or self.r.random() < .5:
+        # A token is for what is run in any case, and in order.
+        if self.me is not None or self.level > 1 or self.r.random() < .5:
             return self.op("ctx_set", o=self.r.choice("vw"), v=self.label())
         self.tokens += 1
         return self.op("ctx_set", o=self.r.choice("vw"), v=self.label(), token="k%d" % (self.tokens - 1))
@@ -132,8 +133,11 @@ class Generator:
         return self.op("guard", text="left " + self.label(), body=body)
 
     def body(self, depth, length=None):
-        return [self.nested(depth) if depth and self.r.random() < .3 else self.leaf()
-                for _ in range(length or self.r.randrange(1, 4))]
+        self.level += 1
+        ops = [self.nested(depth) if depth and self.r.random() < .3 else self.leaf()
+               for _ in range(length or self.r.randrange(1, 4))]
+        self.level -= 1
+        return ops
 
     def nested(self, depth):
         if "gen" in self.options and self.me is not None and self.r.random() < .4:
