@@ -76,12 +76,13 @@
 //! | 1 | `task` (slot, waker, ready, body) | what a wake reaches |
 //! | 2 | `wait`, `timers` | lines of waiters, [`wait::WaitCell`]; deadlines |
 //! | 3 | `sched` | the loop, its turns, spawning, the ambient loop |
-//! | 4 | [`locks`], [`queues`], [`mod@generator`], `sleep`, `timeout` | what programs are written with |
+//! | 4 | [`locks`], [`queues`], [`mod@context`], [`mod@generator`], `sleep`, `timeout` | what programs are written with |
 //! | 5 | `runner` | a reactor and a loop, from start to end |
 //!
 //! # Features
 //!
-//! - `alloc`: tasks on the heap ([`spawn`]), any number of runners, queues with a size given at run time.
+//! - `alloc`: tasks on the heap ([`spawn`]), any number of runners, queues with a size given at run time,
+//!   context variables.
 //! - `std` (default): implies `alloc`; the ambient loop is a thread's, locks are a byte instead of a critical section.
 //!
 //! Without `std` a `critical-section` implementation must be linked. All wakers, primitives and cells may then be used from
