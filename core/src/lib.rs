@@ -82,7 +82,7 @@
 //! # Features
 //!
 //! - `alloc`: tasks on the heap ([`spawn`]), any number of runners, queues with a size given at run time,
-//!   context variables.
+//!   contexts that tasks inherit.
 //! - `std` (default): implies `alloc`; the ambient loop is a thread's, locks are a byte instead of a critical section.
 //!
 //! Without `std` a `critical-section` implementation must be linked. All wakers, primitives and cells may then be used from
@@ -97,7 +97,6 @@ extern crate alloc;
 #[cfg(any(feature = "std", loom))]
 extern crate std;
 
-#[cfg(feature = "alloc")]
 pub mod context;
 pub mod generator;
 pub mod locks;
@@ -116,8 +115,9 @@ mod timeout;
 mod timers;
 pub mod wait;
 
+pub use context::ContextVar;
 #[cfg(feature = "alloc")]
-pub use context::{Context, ContextVar, ResetError, Token};
+pub use context::{Context, ResetError, Token};
 pub use core::time::Duration;
 pub use generator::{Comprehension, Emitter, Generator, collect, generator, try_generator};
 pub use locks::{

@@ -49,13 +49,13 @@ impl Context {
 }
 
 /// A context is the current one as long as this lives, in the step in which it was made.
-struct Enter {
+pub(super) struct Enter {
     here: &'static Loop,
     before: Option<Entered>,
 }
 
 impl Enter {
-    fn new(here: &'static Loop, context: &Context) -> Self {
+    pub(super) fn new(here: &'static Loop, context: &Context) -> Self {
         Self { here, before: Some(here.enter_context(context.clone())) }
     }
 }

@@ -126,6 +126,8 @@ pub(crate) struct Contexts {
     tasks: BTreeMap<usize, Context>,
     /// The context that was entered last, and whose step was under way then: in no other is it the current one.
     entered: Entered,
+    /// There is one of the two.
+    used: bool,
 }
 
 /// A context that was entered in the step of a slot (0: in none).
@@ -133,13 +135,13 @@ pub(crate) type Entered = Option<(usize, Context)>;
 
 impl Contexts {
     pub(crate) const fn new() -> Self {
-        Self { tasks: BTreeMap::new(), entered: None }
+        Self { tasks: BTreeMap::new(), entered: None, used: false }
     }
 
     /// False when there is no current context, whoever asks.
     #[inline]
     pub(crate) fn is_used(&self) -> bool {
-        self.entered.is_some() || !self.tasks.is_empty()
+        self.used
     }
 
     /// The context of whoever runs in the step of `slot`, which `has` one of its own, or not.
@@ -153,14 +155,22 @@ impl Contexts {
 
     /// Makes `context` the one of the task in `slot`, or takes that away; returns what it was before.
     pub(crate) fn set(&mut self, slot: usize, context: Option<Context>) -> Option<Context> {
-        match context {
+        let before = match context {
             Some(context) => self.tasks.insert(slot, context),
             None => self.tasks.remove(&slot),
-        }
+        };
+        self.look();
+        before
     }
 
     /// Makes `entered` the context that was entered last; returns what was.
     pub(crate) fn enter(&mut self, entered: Entered) -> Entered {
-        core::mem::replace(&mut self.entered, entered)
+        let before = core::mem::replace(&mut self.entered, entered);
+        self.look();
+        before
+    }
+
+    fn look(&mut self) {
+        self.used = self.entered.is_some() || !self.tasks.is_empty();
     }
 }

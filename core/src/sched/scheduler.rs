@@ -14,6 +14,8 @@
 //! Like slots, loops are `Immortal`: a wake may come after the end. One that ended is used again by the next runner.
 
 use crate::Instant;
+#[cfg(not(feature = "alloc"))]
+use crate::context::frame::Frames;
 #[cfg(feature = "alloc")]
 use crate::context::table::Contexts;
 use crate::sync::Local;
@@ -66,6 +68,8 @@ pub(crate) struct State {
     adopted: u32,
     #[cfg(feature = "alloc")]
     pub(super) contexts: Contexts,
+    #[cfg(not(feature = "alloc"))]
+    pub(crate) frames: Frames,
     closing: bool,
 }
 
@@ -135,6 +139,8 @@ impl Loop {
                     adopted: 0,
                     #[cfg(feature = "alloc")]
                     contexts: Contexts::new(),
+                    #[cfg(not(feature = "alloc"))]
+                    frames: Frames::new(),
                     closing: false,
                 }),
                 unwinding: AtomicBool::new(false),
@@ -432,8 +438,11 @@ impl Loop {
             let goes_on = Header::step(header, slot, self);
             // No scope has taken it up, or one that had to wait for something first goes on with it now: the task's root
             // is the last of them.
-            if self.set_unwinding(false) && goes_on {
-                self.abandon(slot);
+            if self.is_unwinding() {
+                self.set_unwinding(false);
+                if goes_on {
+                    self.abandon(slot);
+                }
             }
         }
     }
@@ -470,11 +479,30 @@ impl Loop {
     /// `OwnerOnly`; the task was adopted and not yet settled.
     pub(crate) unsafe fn settle(&self, slot: &'static Slot) {
         self.ended.store(true, Ordering::Relaxed);
-        // Dropped at the end: there are users' values in it.
-        let _context: Gone;
+        // SAFETY: by the caller's word.
+        unsafe { if slot.is_listed() { self.settle_listed(slot) } else { self.settle_unlisted(slot) } }
+    }
+
+    /// # Safety
+    /// As `settle`.
+    #[cold]
+    unsafe fn settle_listed(&self, slot: &'static Slot) {
+        // SAFETY: by the caller's word.
+        unsafe {
+            // Dropped at the end: there are users' values in it.
+            let _context = self.take_out(slot);
+            self.settle_unlisted(slot);
+        }
+    }
+
+    /// # Safety
+    /// As `settle`, of a task that stands in no list, or no more.
+    // Where flash counts, one copy serves both.
+    #[cfg_attr(any(feature = "std", loom), inline)]
+    #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
+    unsafe fn settle_unlisted(&self, slot: &'static Slot) {
         // SAFETY: by the caller's word; adopted, so it has a body.
         let (header, join) = unsafe {
-            _context = if slot.is_listed() { self.take_out(slot) } else { Gone::default() };
             let header = NonNull::new_unchecked(slot.header());
             (header, header.as_ref().take_join())
         };
@@ -494,7 +522,6 @@ impl Loop {
     ///
     /// # Safety
     /// As `settle`.
-    #[cold]
     unsafe fn take_out(&self, slot: &'static Slot) -> Gone {
         // SAFETY: by the caller's word; pooled ones are on the list until here.
         unsafe {
@@ -510,6 +537,7 @@ impl Loop {
                     state.timers.disown(slot);
                 }
             });
+            #[cfg(feature = "alloc")]
             self.take_context(slot)
         }
     }
@@ -666,17 +694,11 @@ impl Loop {
     }
 }
 
-/// What a task that has ended leaves behind.
+/// What a task that has ended leaves behind: its context, where there are any.
 #[cfg(feature = "alloc")]
 type Gone = super::contexts::Gone;
 #[cfg(not(feature = "alloc"))]
 type Gone = ();
-
-#[cfg(not(feature = "alloc"))]
-impl Loop {
-    #[inline]
-    unsafe fn take_context(&self, _slot: &Slot) -> Gone {}
-}
 
 /// Puts the clock in place, and takes it away again: then the reactor may be at work.
 struct SetClock<'a> {

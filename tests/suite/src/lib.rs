@@ -74,6 +74,7 @@ mod rwlock;
 mod signals;
 mod tasks;
 mod timers;
+mod variables;
 mod wait;
 mod watched;
 

@@ -84,6 +84,12 @@ macro_rules! no_heap_tests {
                 a_comprehension_has_loops_within_loops
                 a_stream_is_folded_and_searched
             }
+            variables {
+                a_variable_is_set_for_what_runs_in_its_scope
+                tasks_that_take_turns_have_their_own
+                two_scopes_in_one_task_keep_apart
+                a_scope_is_left_with_its_variable_set
+            }
             conditions {
                 those_who_are_notified_go_on_in_order_of_arrival
                 a_wait_gives_the_lock_back_and_ends_with_it

@@ -29,9 +29,10 @@ const TABLE: &[Row] = &[
     row("timers", &["time", "task::stored"], "deadlines in order; an entry holds the waker of who sleeps"),
     row("wait", &["sync", "task::stored"], "lines of waiters; of a task they know its waker, which may be foreign"),
     row("context::table", &[], "what context variables are set to: data, which the loop keeps for its tasks"),
+    row("context::frame", &[], "the same without an allocator"),
     row(
         "sched",
-        &["sync", "time", "reactor", "task", "timers", "context::table"],
+        &["sync", "time", "reactor", "task", "timers", "context::table", "context::frame"],
         "one turn of the loop, and which loop is running",
     ),
     row("context", &["sched"], "whose step is under way, and so which context is the current one, the loop knows"),
