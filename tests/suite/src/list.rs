@@ -524,6 +524,8 @@ macro_rules! hosted_tests {
                 a_generator_on_the_heap_is_shared_by_tasks_that_take_turns
             }
             threads {
+                tasks_and_threads_take_turns_by_a_condition
+                tasks_and_threads_meet_at_a_barrier
                 four_threads_play_ping_pong_with_the_loop
                 a_storm_of_wakes_while_tasks_end_and_slots_are_used_again
                 slots_used_a_million_times_with_stale_wakers_called

@@ -8,7 +8,7 @@ use std::task::Wake;
 use std::thread;
 
 use corio::wait::WaitCell;
-use corio::{DynQueue, Event, Mutex, Queue, Semaphore, Shutdown, sleep, spawn, yield_now};
+use corio::{Barrier, Condition, DynQueue, Event, Mutex, Queue, Semaphore, Shutdown, sleep, spawn, yield_now};
 
 use super::{Awake, Random, rounds};
 use crate::World;
@@ -369,5 +369,70 @@ pub(crate) fn a_parked_loop_is_woken_however_short_it_sleeps<W: World>(world: &m
             acks.release();
         }
         thread.join().expect("the thread panicked");
+    });
+}
+
+pub(crate) fn tasks_and_threads_take_turns_by_a_condition<W: World>(world: &mut W) {
+    const WHO: usize = 4;
+    async fn turns(count: &Condition<usize>, me: usize, n: usize) {
+        for _ in 0..n {
+            let mut count = count.lock().await.wait_for(|count| *count % WHO == me).await;
+            *count += 1;
+            count.notify_all();
+        }
+    }
+    let n = rounds(2_000);
+    world.run(async {
+        let _awake = Awake::where_time_is_virtual::<W>();
+        let count = Arc::new(Condition::new(0));
+        let own = |me: usize| {
+            let count = count.clone();
+            async move { turns(&count, me, n).await }
+        };
+        let tasks = [0, 1].map(|me| spawn(own(me)));
+        let threads = [2, 3].map(|me| {
+            let turns = own(me);
+            thread::spawn(move || block_on(turns))
+        });
+        for task in tasks {
+            task.await.expect("nobody cancels it");
+        }
+        for thread in threads {
+            thread.join().expect("a thread panicked");
+        }
+        assert_eq!(*count.lock().await, WHO * n);
+    });
+}
+
+pub(crate) fn tasks_and_threads_meet_at_a_barrier<W: World>(world: &mut W) {
+    const WHO: usize = 4;
+    async fn meet(barrier: &Barrier, arrived: &AtomicUsize, n: usize) {
+        for round in 1..=n {
+            arrived.fetch_add(1, SeqCst);
+            barrier.wait().await.expect("nobody breaks it");
+            let arrived = arrived.load(SeqCst);
+            assert!((round * WHO..=round * WHO + WHO - 1).contains(&arrived), "{arrived} in round {round}");
+        }
+    }
+    let n = rounds(2_000);
+    world.run(async {
+        let _awake = Awake::where_time_is_virtual::<W>();
+        let shared = Arc::new((Barrier::new(WHO), AtomicUsize::new(0)));
+        let own = || {
+            let shared = shared.clone();
+            async move { meet(&shared.0, &shared.1, n).await }
+        };
+        let tasks = [0; 2].map(|_| spawn(own()));
+        let threads = [0; 2].map(|_| {
+            let meet = own();
+            thread::spawn(move || block_on(meet))
+        });
+        for task in tasks {
+            task.await.expect("nobody cancels it");
+        }
+        for thread in threads {
+            thread.join().expect("a thread panicked");
+        }
+        assert_eq!(shared.0.waiting(), 0);
     });
 }
