@@ -130,11 +130,17 @@ impl Sleep {
         self.timer.place.get() == Place::Fired
     }
 
+    /// When it ends, once it is registered.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn until(&self) -> Instant {
+        self.timer.deadline()
+    }
+
     /// What `poll` does for one whose time has not come.
     // Where flash counts, one copy serves all.
     #[cfg_attr(any(feature = "std", loom), inline)]
     #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
-    fn proceed(self: Pin<&Self>, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn proceed(self: Pin<&Self>, cx: &mut Context<'_>) -> Poll<()> {
         let waker = cx.waker();
         let deadline = self.timer.deadline();
         let (here, deadline) = match self.timer.place.get() {

@@ -5,7 +5,7 @@
 //! takes that request back when the task has unwound so far. So a task that waits for another when its time is up
 //! cancels that other, and goes on when it has ended; and a request from outside at the same time wins.
 
-use crate::sched::current;
+use crate::sched::{Loop, current};
 use crate::scope::{self, Unwound};
 use crate::sleep::{Sleep, sleep, sleep_until};
 use crate::task::slot::Slot;
@@ -85,8 +85,13 @@ impl<F: Future> Future for Timeout<F> {
             this.sleep.set_count(task(cx).map_or(0, Slot::cancels));
         }
         let fired = *this.stage == Stage::Running && this.sleep.has_ended();
-        if fired && !this.sleep.expires() {
-            *this.stage = Stage::Unwinding;
+        let by_itself = fired && !this.sleep.expires();
+        if by_itself || *this.stage == Stage::Unwinding {
+            // Unless whoever polls this unwinds: then it is theirs.
+            let theirs = current::find().is_some_and(Loop::is_unwinding);
+            *this.stage = if theirs { Stage::Over } else { Stage::Unwinding };
+        }
+        if by_itself {
             current::find().map(|here| here.set_unwinding(true));
         }
         let held = match scope::poll(this.future.as_mut(), this.nested, cx) {
@@ -100,7 +105,7 @@ impl<F: Future> Future for Timeout<F> {
         };
         let stage = core::mem::replace(this.stage, Stage::Over);
         let own = stage == Stage::Unwinding;
-        let by_task = stage == Stage::Overdue || fired && !own;
+        let by_task = stage == Stage::Overdue || fired && !by_itself;
         this.sleep.as_mut().stop();
         let taken_back = by_task
             && match task(cx) {

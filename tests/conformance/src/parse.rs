@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::{
     feature::Feature,
-    ops::{self, Body, Op, Step, Template},
+    ops::{self, Body, Entry, Op, Step, Template},
     value::{Comparison, Expr, Text, Value},
 };
 
@@ -327,6 +327,15 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A list of tasks, by name or to be started.
+    pub(crate) fn entries(&self, key: &str) -> Parsed<Box<[Entry]>> {
+        let entry = |json: &'a Json| match json {
+            Json::String(name) => Text::parse(name).map_or_else(|| self.mistake(key), |name| Ok(Entry::Named(name))),
+            spawn => Ok(Entry::Spawned(ops::parse_spawn(&Fields::new("spawn", spawn, self.findings)?)?)),
+        };
+        self.list(key)?.iter().map(entry).collect()
+    }
+
     pub(crate) fn body(&self, key: &str) -> Parsed<Body> {
         self.map.get(key).map_or_else(|| self.mistake(key), |json| body(json, self.findings))
     }
@@ -351,12 +360,6 @@ impl<'a> Fields<'a> {
         for key in ["body", "then", "else", "handler", "do"] {
             self.opt_body(key)?;
         }
-        for entry in self.map.get("of").and_then(Json::as_array).into_iter().flatten().filter(|e| e.is_object()) {
-            ops::parse_spawn(&Fields::new("spawn", entry, self.findings)?)?;
-        }
-        if self.has("task") || (self.owner == "shield" && self.has("body")) {
-            ops::parse_spawn(self)?;
-        }
         Ok(())
     }
 }
@@ -378,7 +381,7 @@ mod tests {
             "tasks": {"t": [{"op": "call_soon", "do": [{"op": "notify", "o": "c"}]}]},
             "main": [{"op": "group", "as": "g", "body": [{"op": "spawn", "task": "t", "eager": true}]},
                      {"op": "gather", "of": [{"task": "t", "context": "x"}, "t"]}]}"#;
-        assert_eq!(missing(json), ["callback", "condition", "context", "eager", "gather", "group"]);
+        assert_eq!(missing(json), ["callback", "condition", "context", "eager", "group"]);
     }
 
     #[test]

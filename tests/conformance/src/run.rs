@@ -11,7 +11,7 @@ use crate::{
     ops,
     parse::{self, Mistake, Plan, Scenario},
     value::{Value, Vars},
-    world::{Ctx, Halt, World},
+    world::{Ctx, World},
 };
 
 /// What became of a scenario.
@@ -70,11 +70,7 @@ fn execute(scenario: &Scenario) -> Result<Answer, Mistake> {
     }
 
     let trace = world.end_trace();
-    match world.take_halt() {
-        None => Ok(Answer::Trace(trace)),
-        Some(Halt::Missing(feature)) => Ok(Answer::Missing([feature].into())),
-        Some(Halt::Mistake(mistake)) => Err(mistake),
-    }
+    world.take_halt().map_or(Ok(Answer::Trace(trace)), Err)
 }
 
 struct OnDrop<F: FnMut()>(F);

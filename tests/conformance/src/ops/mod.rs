@@ -11,6 +11,7 @@
 //! of these: corio drops the task's future, and the guards of `guard` and `with` run as Rust drops them.
 
 mod cells;
+mod combine;
 mod flow;
 mod generators;
 mod locks;
@@ -25,6 +26,7 @@ use crate::{
     value::{Text, Value, ok_text},
     world::Ctx,
 };
+pub(crate) use combine::Entry;
 pub(crate) use generators::{Opened, Step, Template};
 pub(crate) use tasks::{parse_spawn, root};
 
@@ -66,6 +68,7 @@ pub(crate) enum Wait {
     Locks(locks::Wait),
     Queues(queues::Wait),
     Generators(generators::Wait),
+    Combine(combine::Wait),
 }
 
 /// How an op or a body was left, when not by an error.
@@ -102,7 +105,17 @@ pub(crate) type Outcome<T> = Result<T, Raised>;
 
 /// Reads an op; `None` when no area has it.
 pub(crate) fn parse(fields: &Fields) -> Parsed<Option<Act>> {
-    for area in [flow::parse, tasks::parse, time::parse, locks::parse, queues::parse, cells::parse, generators::parse] {
+    let areas = [
+        flow::parse,
+        tasks::parse,
+        time::parse,
+        locks::parse,
+        queues::parse,
+        cells::parse,
+        generators::parse,
+        combine::parse,
+    ];
+    for area in areas {
         if let Some(act) = area(fields)? {
             return Ok(Some(act));
         }
@@ -159,6 +172,7 @@ async fn act(act: &Act, ctx: &Ctx) -> Outcome<Flow> {
         Act::Wait(Wait::Locks(op)) => op.run(ctx).await,
         Act::Wait(Wait::Queues(op)) => op.run(ctx).await.map(Flow::Value),
         Act::Wait(Wait::Generators(op)) => op.run(ctx).await,
+        Act::Wait(Wait::Combine(op)) => op.run(ctx).await,
     }
 }
 

@@ -1,0 +1,35 @@
+//! Several at a time: futures side by side in one task, and tasks waited for together.
+
+mod branch;
+mod join;
+mod race;
+mod row;
+mod select;
+
+#[cfg(feature = "alloc")]
+mod child;
+#[cfg(feature = "alloc")]
+mod completed;
+#[cfg(feature = "alloc")]
+mod gather;
+#[cfg(feature = "alloc")]
+mod shield;
+#[cfg(feature = "alloc")]
+mod wait;
+#[cfg(feature = "alloc")]
+mod watching;
+
+#[cfg(feature = "alloc")]
+pub use child::{Fallible, TryWaitable, Waitable};
+#[cfg(feature = "alloc")]
+pub use completed::{AsCompleted, AsCompletedWithin, as_completed};
+#[cfg(feature = "alloc")]
+pub use gather::{First, Gather, GatherError, Mode, Outcomes, Tasks, TryTasks, Values, gather, try_gather};
+#[cfg(feature = "alloc")]
+pub use shield::{CancelAndWait, Shield, cancel_and_wait, shield};
+#[cfg(feature = "alloc")]
+pub use wait::{Until, Wait, Waited, wait};
+pub use join::{Join, join};
+pub use race::{StaggeredRace, staggered_race};
+pub use row::{Futures, Row};
+pub use select::{Either, Either3, Either4, Either5, Either6, Select, select};
