@@ -137,7 +137,10 @@ struct GatherRule {
     decided: Cell<bool>,
     /// The child that has decided for all.
     culprit: Cell<Option<usize>>,
+    /// What decides is a cancellation: of that child, or a request.
     by_cancel: Cell<bool>,
+    /// A request came when all children had ended: it counts whatever they have ended with.
+    too_late: Cell<bool>,
 }
 
 impl Rule for GatherRule {
@@ -164,12 +167,16 @@ impl Rule for GatherRule {
         self.decided.get()
     }
 
-    fn cancelled(&self) {
-        self.by_cancel.set(true);
+    fn cancelled(&self, any: bool) {
+        if any {
+            self.by_cancel.set(true);
+        } else {
+            self.too_late.set(true);
+        }
     }
 
     fn was_cancelled(&self) -> bool {
-        self.decided.get() && self.by_cancel.get()
+        self.decided.get() && (self.by_cancel.get() || self.too_late.get())
     }
 }
 
@@ -182,6 +189,7 @@ impl GatherRule {
             decided: Cell::new(left == 0),
             culprit: Cell::new(None),
             by_cancel: Cell::new(false),
+            too_late: Cell::new(false),
         }
     }
 }

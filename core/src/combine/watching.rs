@@ -32,10 +32,10 @@ pub(super) trait Rule: Sized {
     /// True when it is decided what this comes to.
     fn is_over(&self) -> bool;
 
-    /// The children were asked to end, and some are still to do so.
-    fn cancelled(&self) {}
+    /// The children were asked to end; `any`: some are still to do so.
+    fn cancelled(&self, _any: bool) {}
 
-    /// True when this has ended by being cancelled.
+    /// True when whoever waits, and was cancelled, is to unwind with that.
     fn was_cancelled(&self) -> bool {
         false
     }
@@ -78,10 +78,9 @@ impl<R: Rule> Watching<R> {
             for child in &this.children {
                 any |= child.watched.cancel();
             }
-            if any {
-                this.rule.cancelled();
-            }
-            any
+            this.rule.cancelled(any);
+            // If none goes on any more, their callbacks are queued: whoever waits goes on with the last of them, not before.
+            true
         },
         // SAFETY: so `note` has made it; `Noted`.
         was_cancelled: |this| unsafe { this.cast::<Self>().as_ref() }.rule.was_cancelled(),
