@@ -149,3 +149,34 @@ fn handles_are_small() {
     // Beside its body: an item, a waker, and who waits.
     assert!(size_of_val(&generator(async |mut y| y.emit(0_usize).await)) <= 14 * word);
 }
+
+/// What a combinator adds to the future that it holds, on a 64-bit target: printed, and bounded.
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn combinators_add_little() {
+    /// A future of a kibibyte.
+    fn large() -> impl Future<Output = u8> {
+        let kept = [7_u64; 128];
+        std::future::poll_fn(move |_| std::task::Poll::Ready(kept[5] as u8))
+    }
+    /// As `large`, for a task that is not spawned.
+    fn of<F: Future>(_: F) -> usize {
+        size_of::<F>()
+    }
+    let plain = of(large());
+    assert_eq!(plain, 1024);
+    let handles = size_of::<(Task<u8>, Task<u8>)>();
+    let added = [
+        ("timeout", of(corio::timeout(corio::Duration::ZERO, large())) - plain),
+        ("select", of(corio::select((large(), async {}))) - plain),
+        ("select of two", of(corio::select([large(), large()])) - 2 * plain),
+        ("join", of(corio::join((large(), async {}))) - plain),
+        ("join of two", of(corio::join([large(), large()])) - 2 * plain),
+        ("gather", size_of::<corio::Gather<(Task<u8>, Task<u8>)>>() - handles),
+        ("shield", size_of::<corio::Shield<Task<u8>>>() - size_of::<Task<u8>>()),
+    ];
+    for (what, bytes) in added {
+        println!("{what:16}{bytes:4}");
+        assert!(bytes <= 64, "{what} adds {bytes} bytes");
+    }
+}
