@@ -111,6 +111,11 @@ impl Sleep {
         self.timer.count.get()
     }
 
+    /// One more.
+    pub(crate) fn note(&self) -> &Cell<u8> {
+        &self.timer.note
+    }
+
     /// True when it is not registered yet, and its deadline is past.
     pub(crate) fn is_overdue(&self) -> bool {
         self.timer.place.get() == Place::Nowhere

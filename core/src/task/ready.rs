@@ -86,14 +86,16 @@ impl Ready {
         self.running.load(Ordering::Relaxed).addr() & !NOTES == ptr::from_ref(slot).addr()
     }
 
-    /// The task whose step is under way, if `waker` is its own, and what is polled is all that the task does: one of
-    /// several futures side by side cannot speak for it.
+    /// The task whose step is under way, if `waker` is its own, and what is polled speaks for it.
     pub(crate) fn running_task(&self, waker: &Waker) -> Option<&'static Slot> {
-        let running = self.running()?;
-        if ptr::eq(self.among.load(Ordering::Relaxed), running) {
-            return None;
-        }
-        super::waker::slot(waker).filter(|slot| ptr::eq(*slot, running))
+        super::waker::slot(waker).filter(|slot| self.speaks_for(slot))
+    }
+
+    /// True when the step of `slot` is under way, and what is polled is all that its task does: one of several futures
+    /// side by side cannot speak for it.
+    #[inline]
+    pub(crate) fn speaks_for(&self, slot: &Slot) -> bool {
+        self.is_running(slot) && !ptr::eq(self.among.load(Ordering::Relaxed), slot)
     }
 
     /// Notes that the step that is under way polls one of several futures side by side, until the guard drops.
