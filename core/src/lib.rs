@@ -114,13 +114,13 @@ mod timeout;
 mod timers;
 pub mod wait;
 
-pub use combine::{
-    Either, Either3, Either4, Either5, Either6, Futures, Join, Row, Select, StaggeredRace, join, select, staggered_race,
-};
 #[cfg(feature = "alloc")]
 pub use combine::{
     AsCompleted, AsCompletedWithin, CancelAndWait, Fallible, Gather, GatherError, Shield, Tasks, TryTasks, TryWaitable,
     Until, Wait, Waitable, Waited, as_completed, cancel_and_wait, gather, shield, try_gather, wait,
+};
+pub use combine::{
+    Either, Either3, Either4, Either5, Either6, Futures, Join, Row, Select, StaggeredRace, join, select, staggered_race,
 };
 pub use core::time::Duration;
 pub use generator::{Comprehension, Emitter, Generator, collect, generator, try_generator};

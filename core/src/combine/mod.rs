@@ -25,11 +25,11 @@ pub use child::{Fallible, TryWaitable, Waitable};
 pub use completed::{AsCompleted, AsCompletedWithin, as_completed};
 #[cfg(feature = "alloc")]
 pub use gather::{First, Gather, GatherError, Mode, Outcomes, Tasks, TryTasks, Values, gather, try_gather};
-#[cfg(feature = "alloc")]
-pub use shield::{CancelAndWait, Shield, cancel_and_wait, shield};
-#[cfg(feature = "alloc")]
-pub use wait::{Until, Wait, Waited, wait};
 pub use join::{Join, join};
 pub use race::{StaggeredRace, staggered_race};
 pub use row::{Futures, Row};
 pub use select::{Either, Either3, Either4, Either5, Either6, Select, select};
+#[cfg(feature = "alloc")]
+pub use shield::{CancelAndWait, Shield, cancel_and_wait, shield};
+#[cfg(feature = "alloc")]
+pub use wait::{Until, Wait, Waited, wait};

@@ -48,7 +48,14 @@ pub fn staggered_race<R, T, E>(delay: Duration, attempts: R) -> StaggeredRace<R>
 where
     R: Row<Item = Result<T, E>>,
 {
-    StaggeredRace { branches: Row::branches(attempts), stand: Stand::default(), started: 0, failed: 0, delay, next: None }
+    StaggeredRace {
+        branches: Row::branches(attempts),
+        stand: Stand::default(),
+        started: 0,
+        failed: 0,
+        delay,
+        next: None,
+    }
 }
 
 pin_project_lite::pin_project! {
@@ -107,8 +114,8 @@ where
                     None => {}
                 }
             }
-            let due = latest_failed
-                || this.next.as_mut().as_pin_mut().is_some_and(|next| next.poll(&mut waker).is_ready());
+            let due =
+                latest_failed || this.next.as_mut().as_pin_mut().is_some_and(|next| next.poll(&mut waker).is_ready());
             if *this.started == count || !due || !pass.goes_on() {
                 break;
             }

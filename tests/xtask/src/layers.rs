@@ -36,7 +36,11 @@ const TABLE: &[Row] = &[
     row("scope", &["sched"], "the running loop says when a task unwinds"),
     row("sleep", &["time", "task::stored", "timers", "sched"], "a deadline in the running loop's timers"),
     row("timeout", &["time", "task::slot", "sched", "scope", "sleep"], "a scope with a deadline"),
-    row("combine", &["time", "task", "sched", "scope", "sleep", "timeout"], "futures side by side, and tasks waited for"),
+    row(
+        "combine",
+        &["time", "task", "sched", "scope", "sleep", "timeout"],
+        "futures side by side, and tasks waited for",
+    ),
     row("locks", &["sync", "task::stored", "wait"], "state and a line: they know no loop, so any executor will do"),
     row("queues", &["sync", "task::stored", "wait"], "as the locks"),
     row("generator", &[], "a body and its consumer, face to face: nothing of the loop is between them"),
