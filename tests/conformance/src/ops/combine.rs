@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum Wait {
     Gather { of: Box<[Entry]>, return_exceptions: bool },
-    Wait { of: Box<[Entry]>, until: Return, timeout: Expr },
+    Tasks { of: Box<[Entry]>, until: Return, timeout: Expr },
     AsCompleted { of: Box<[Entry]>, timeout: Expr, label: Option<Text>, body: Body },
     Shield { of: Entry },
 }
@@ -47,7 +47,7 @@ pub(crate) fn parse(fields: &Fields) -> Parsed<Option<Act>> {
                 Some("first_exception") => Return::FirstException,
                 Some(_) => return fields.mistake("return_when"),
             };
-            Wait::Wait { of: fields.entries("of")?, until, timeout: fields.expr("timeout")? }
+            Wait::Tasks { of: fields.entries("of")?, until, timeout: fields.expr("timeout")? }
         }
         "as_completed" => Wait::AsCompleted {
             of: fields.entries("of")?,
@@ -88,7 +88,7 @@ impl Wait {
                 };
                 Ok(Flow::Value(Value::List(values)))
             }
-            Wait::Wait { of, until, timeout } => {
+            Wait::Tasks { of, until, timeout } => {
                 let handles = handles(of, ctx)?;
                 let until = match until {
                     Return::All => Until::All,

@@ -52,7 +52,7 @@ pub(crate) fn gather_gives_all_values_two_turns_after_the_last_has_ended<W: Worl
         assert_eq!(loop_turns.now() - before, 7);
         assert_eq!(gather((after(1), spawn(async { "one" }))).await, Ok((1, "one")));
         assert_eq!(gather(Vec::<Task<u8>>::new()).await, Ok(vec![]));
-        let mut lent = vec![after(1), after(2)];
+        let mut lent = [after(1), after(2)];
         assert_eq!(gather(lent.iter().collect::<Vec<_>>()).await, Ok(vec![&1, &2]));
         // All have ended: no turn at all, even for one that is there twice.
         let before = loop_turns.now();
