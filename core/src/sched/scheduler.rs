@@ -414,19 +414,15 @@ impl Loop {
     pub(crate) unsafe fn special(&'static self, header: NonNull<Header>, slot: &'static Slot) {
         // SAFETY: (of all) by the caller's word.
         unsafe {
-            match slot.begin() {
-                Special::Poll => {
-                    Header::step(header, slot, self);
-                }
-                Special::Drop => self.abandon(slot),
-                Special::Unwind => {
-                    self.unwinding.store(true, Ordering::Relaxed);
-                    let goes_on = Header::step(header, slot, self);
-                    // No scope has taken it up: the task's root is the last of them.
-                    if self.set_unwinding(false) && goes_on {
-                        self.abandon(slot);
-                    }
-                }
+            let begun = slot.begin();
+            if begun == Special::Drop {
+                return self.abandon(slot);
+            }
+            self.unwinding.store(begun == Special::Unwind, Ordering::Relaxed);
+            let goes_on = Header::step(header, slot, self);
+            // No scope has taken it up, or the last that had has done what it had to: the task's root comes after them.
+            if self.set_unwinding(false) && goes_on {
+                self.abandon(slot);
             }
         }
     }
