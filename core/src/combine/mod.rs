@@ -1,4 +1,18 @@
 //! Several at a time: futures side by side in one task, and tasks waited for together.
+//!
+//! | futures, in one task, without an allocator | |
+//! |---|---|
+//! | [`join`] | all, and what they came to |
+//! | [`select`] | the first, and which; the others are dropped |
+//! | [`staggered_race`] | the first that succeeds, started one after the other |
+//!
+//! | tasks, with the feature `alloc` | |
+//! |---|---|
+//! | `gather`, `try_gather` | all values, or the first error |
+//! | `wait` | some of them, or for a time; cancels nothing |
+//! | `as_completed` | one after the other, as they end |
+//! | `shield` | one, and a cancellation of who waits stays outside |
+//! | `cancel_and_wait` | one, which is asked to end |
 
 mod branch;
 mod join;
@@ -14,6 +28,8 @@ mod completed;
 mod gather;
 #[cfg(feature = "alloc")]
 mod shield;
+#[cfg(all(test, feature = "alloc", not(loom)))]
+mod tests;
 #[cfg(feature = "alloc")]
 mod wait;
 #[cfg(feature = "alloc")]
