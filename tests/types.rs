@@ -78,6 +78,8 @@ is! {
     Send: Map<Items<Once>, fn(Once) -> u8>, Filter<Items<Once>, fn(&Once) -> bool>, Next<'static, Items<Once>>;
     Send: SimUnparker, Unparker;
     Sync: SimUnparker, Unparker;
+    Send: corio::Join<(YieldNow, YieldNow)>, corio::Select<[YieldNow; 2]>;
+    Unpin: corio::Gather<(Task<PhantomPinned>, Task<u8>)>, corio::Shield<Task<u8>>;
     Unpin: Task<PhantomPinned>, YieldNow, MutexGuard<'static, PhantomPinned>, Permit<'static>;
     Unpin: Emit<'static, PhantomPinned>, Iter<PhantomPinned>, Next<'static, Items<u8>>;
 }
@@ -99,6 +101,8 @@ is_not! {
     Send: corio::queues::Put<'static, Rc<u8>, corio::queues::Fifo<Rc<u8>, 4>>;
     Send: Emitter<'static, u8>, Emit<'static, u8>;
     Sync: Emitter<'static, u8>, Emit<'static, u8>;
+    Send: corio::Gather<(Task<u8>, Task<u8>)>, corio::Wait<Task<u8>>, corio::AsCompleted<&'static Task<u8>>;
+    Send: corio::Shield<Task<u8>>, corio::CancelAndWait<Task<u8>>, corio::Join<(YieldNow, Sleep)>;
     Unpin: Sleep, Timeout<YieldNow>, Timeout<PhantomData<Sleep>>, Map<Sleep, u8>;
     Unpin: corio::queues::BroadcastSend<'static, u8, 2>, corio::queues::BroadcastRecv<'static, 'static, u8, 2>;
     Clone: Task<u8>, MutexGuard<'static, u8>, Permit<'static>, Sleep, Emitter<'static, u8>, BoundedPermit<'static>;

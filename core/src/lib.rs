@@ -76,7 +76,7 @@
 //! | 1 | `task` (slot, waker, ready, body) | what a wake reaches |
 //! | 2 | `wait`, `timers` | lines of waiters, [`wait::WaitCell`]; deadlines |
 //! | 3 | `sched` | the loop, its turns, spawning, the ambient loop |
-//! | 4 | [`locks`], [`queues`], [`mod@generator`], `sleep`, `timeout` | what programs are written with |
+//! | 4 | [`locks`], [`queues`], [`mod@generator`], [`combine`], `sleep`, `timeout` | what programs are written with |
 //! | 5 | `runner` | a reactor and a loop, from start to end |
 //!
 //! # Features
