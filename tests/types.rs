@@ -83,6 +83,8 @@ is! {
     Send: Map<Items<Once>, fn(Once) -> u8>, Filter<Items<Once>, fn(&Once) -> bool>, Next<'static, Items<Once>>;
     Send: SimUnparker, Unparker;
     Sync: SimUnparker, Unparker;
+    Send: corio::Join<(YieldNow, YieldNow)>, corio::Select<[YieldNow; 2]>;
+    Unpin: corio::Gather<(Task<PhantomPinned>, Task<u8>)>, corio::Shield<Task<u8>>;
     Unpin: Task<PhantomPinned>, YieldNow, MutexGuard<'static, PhantomPinned>, Permit<'static>;
     Unpin: Emit<'static, PhantomPinned>, Iter<PhantomPinned>, Next<'static, Items<u8>>;
 }
@@ -105,6 +107,8 @@ is_not! {
     Send: corio::queues::Put<'static, Rc<u8>, corio::queues::Fifo<Rc<u8>, 4>>;
     Send: Emitter<'static, u8>, Emit<'static, u8>;
     Sync: Emitter<'static, u8>, Emit<'static, u8>;
+    Send: corio::Gather<(Task<u8>, Task<u8>)>, corio::Wait<Task<u8>>, corio::AsCompleted<&'static Task<u8>>;
+    Send: corio::Shield<Task<u8>>, corio::CancelAndWait<Task<u8>>, corio::Join<(YieldNow, Sleep)>;
     Unpin: Sleep, Timeout<YieldNow>, Timeout<PhantomData<Sleep>>, Map<Sleep, u8>;
     Unpin: corio::queues::BroadcastSend<'static, u8, 2>, corio::queues::BroadcastRecv<'static, 'static, u8, 2>;
     Clone: Task<u8>, MutexGuard<'static, u8>, Permit<'static>, Sleep, Emitter<'static, u8>, BoundedPermit<'static>;
@@ -154,4 +158,35 @@ fn handles_are_small() {
     assert!(size_of::<Sleep>() <= 10 * word);
     // Beside its body: an item, a waker, and who waits.
     assert!(size_of_val(&generator(async |mut y| y.emit(0_usize).await)) <= 14 * word);
+}
+
+/// What a combinator adds to the future that it holds, on a 64-bit target: printed, and bounded.
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn combinators_add_little() {
+    /// A future of a kibibyte.
+    fn large() -> impl Future<Output = u8> {
+        let kept = [7_u64; 128];
+        std::future::poll_fn(move |_| std::task::Poll::Ready(kept[5] as u8))
+    }
+    /// As `large`, for a task that is not spawned.
+    fn of<F: Future>(_: F) -> usize {
+        size_of::<F>()
+    }
+    let plain = of(large());
+    assert_eq!(plain, 1024);
+    let handles = size_of::<(Task<u8>, Task<u8>)>();
+    let added = [
+        ("timeout", of(corio::timeout(corio::Duration::ZERO, large())) - plain),
+        ("select", of(corio::select((large(), async {}))) - plain),
+        ("select of two", of(corio::select([large(), large()])) - 2 * plain),
+        ("join", of(corio::join((large(), async {}))) - plain),
+        ("join of two", of(corio::join([large(), large()])) - 2 * plain),
+        ("gather", size_of::<corio::Gather<(Task<u8>, Task<u8>)>>() - handles),
+        ("shield", size_of::<corio::Shield<Task<u8>>>() - size_of::<Task<u8>>()),
+    ];
+    for (what, bytes) in added {
+        println!("{what:16}{bytes:4}");
+        assert!(bytes <= 64, "{what} adds {bytes} bytes");
+    }
 }

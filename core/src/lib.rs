@@ -76,7 +76,7 @@
 //! | 1 | `task` (slot, waker, ready, body) | what a wake reaches |
 //! | 2 | `wait`, `timers` | lines of waiters, [`wait::WaitCell`]; deadlines |
 //! | 3 | `sched` | the loop, its turns, spawning, the ambient loop |
-//! | 4 | [`locks`], [`queues`], [`mod@context`], [`mod@generator`], `sleep`, `timeout` | what programs are written with |
+//! | 4 | [`locks`], [`queues`], [`mod@context`], [`mod@generator`], [`combine`], `sleep`, `timeout` | what programs are written with |
 //! | 5 | `runner` | a reactor and a loop, from start to end |
 //!
 //! # Features
@@ -97,6 +97,7 @@ extern crate alloc;
 #[cfg(any(feature = "std", loom))]
 extern crate std;
 
+pub mod combine;
 pub mod context;
 pub mod generator;
 pub mod locks;
@@ -115,6 +116,14 @@ mod timeout;
 mod timers;
 pub mod wait;
 
+#[cfg(feature = "alloc")]
+pub use combine::{
+    AsCompleted, AsCompletedWithin, CancelAndWait, Fallible, Gather, GatherError, Shield, Tasks, TryTasks, TryWaitable,
+    Until, Wait, Waitable, Waited, as_completed, cancel_and_wait, gather, shield, try_gather, wait,
+};
+pub use combine::{
+    Either, Either3, Either4, Either5, Either6, Futures, Join, Row, Select, StaggeredRace, join, select, staggered_race,
+};
 pub use context::ContextVar;
 #[cfg(feature = "alloc")]
 pub use context::{Context, ResetError, Token};

@@ -18,12 +18,50 @@ use core::task::{Context, Poll};
 /// What is held was dropped, for the task unwinds. The flag is up.
 pub(crate) struct Unwound;
 
+/// A place that holds a future, until it is dropped there.
+pub(crate) trait Holds {
+    type Future: Future;
+
+    fn held(self: Pin<&mut Self>) -> Option<Pin<&mut Self::Future>>;
+
+    /// Drops the future.
+    fn let_go(self: Pin<&mut Self>);
+}
+
+impl<F: Future> Holds for Option<F> {
+    type Future = F;
+
+    fn held(self: Pin<&mut Self>) -> Option<Pin<&mut F>> {
+        self.as_pin_mut()
+    }
+
+    fn let_go(mut self: Pin<&mut Self>) {
+        self.set(None);
+    }
+}
+
 /// Polls what a scope holds. `nested` is the scope's: that there is a pending scope within it.
-pub(crate) fn poll<F: Future>(
-    mut held: Pin<&mut Option<F>>,
+pub(crate) fn poll<H: Holds>(
+    held: Pin<&mut H>,
     nested: &mut bool,
     cx: &mut Context<'_>,
-) -> Poll<Result<F::Output, Unwound>> {
+) -> Poll<Result<<H::Future as Future>::Output, Unwound>> {
+    let polled = poll_branch(held, nested, cx);
+    if polled.is_pending()
+        && let Some(here) = current::find()
+    {
+        here.ready().set_scoped(true);
+    }
+    polled
+}
+
+/// Polls one of several that a future holds side by side, which is no scope itself: it need not be asked when the task
+/// unwinds, unless one of them is.
+pub(crate) fn poll_branch<H: Holds>(
+    mut held: Pin<&mut H>,
+    nested: &mut bool,
+    cx: &mut Context<'_>,
+) -> Poll<Result<<H::Future as Future>::Output, Unwound>> {
     let here = current::find();
     if let Some(here) = here
         && here.is_unwinding()
@@ -31,20 +69,19 @@ pub(crate) fn poll<F: Future>(
     {
         return Poll::Ready(Err(unwind(held, here)));
     }
-    let Some(future) = held.as_mut().as_pin_mut() else { return Poll::Pending };
+    let Some(future) = held.as_mut().held() else { return Poll::Pending };
     let beside = here.is_some_and(|here| here.ready().set_scoped(false));
     let polled = future.poll(cx);
     let Some(here) = here else { return polled.map(Ok) };
+    let inside = here.ready().set_scoped(beside);
     if polled.is_ready() {
-        here.ready().set_scoped(beside);
         return polled.map(Ok);
     }
+    *nested = inside;
     if here.is_unwinding() {
-        // The scopes in what is held go with it.
-        here.ready().set_scoped(beside);
         return Poll::Ready(Err(unwind(held, here)));
     }
-    *nested = here.ready().set_scoped(true);
+    here.ready().set_scoped(beside | inside);
     Poll::Pending
 }
 
@@ -71,9 +108,9 @@ pub(crate) fn stay() {
 
 /// Drops what is held. Its guards are no part of the unwinding: they may poll what they like.
 #[cold]
-fn unwind<F>(mut held: Pin<&mut Option<F>>, here: &'static Loop) -> Unwound {
+fn unwind<H: Holds>(held: Pin<&mut H>, here: &'static Loop) -> Unwound {
     here.set_unwinding(false);
-    held.set(None);
+    held.let_go();
     here.set_unwinding(true);
     Unwound
 }

@@ -111,6 +111,11 @@ impl Sleep {
         self.timer.count.get()
     }
 
+    /// One more.
+    pub(crate) fn note(&self) -> &Cell<u8> {
+        &self.timer.note
+    }
+
     /// True when it is not registered yet, and its deadline is past.
     pub(crate) fn is_overdue(&self) -> bool {
         self.timer.place.get() == Place::Nowhere
@@ -130,11 +135,17 @@ impl Sleep {
         self.timer.place.get() == Place::Fired
     }
 
+    /// When it ends, once it is registered.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn until(&self) -> Instant {
+        self.timer.deadline()
+    }
+
     /// What `poll` does for one whose time has not come.
     // Where flash counts, one copy serves all.
     #[cfg_attr(any(feature = "std", loom), inline)]
     #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
-    fn proceed(self: Pin<&Self>, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn proceed(self: Pin<&Self>, cx: &mut Context<'_>) -> Poll<()> {
         let waker = cx.waker();
         let deadline = self.timer.deadline();
         let (here, deadline) = match self.timer.place.get() {

@@ -54,8 +54,9 @@ pub(crate) struct Timer {
     pub(crate) place: Cell<Place>,
     /// It is a timeout's: when it is due its task is cancelled, not just woken.
     pub(crate) expires: Cell<bool>,
-    /// A byte for the owner, which would be lost to alignment.
+    /// Two bytes for the owner, which would be lost to alignment.
     pub(crate) count: Cell<u8>,
+    pub(crate) note: Cell<u8>,
     /// When it was registered, in the timers' count. This and what follows is filled when it is registered.
     order: Late<u32>,
     /// Heap: the first child. First behind the first of a line: that first. Else null.
@@ -100,6 +101,7 @@ impl Timer {
             place: Cell::new(place),
             expires: Cell::new(false),
             count: Cell::new(0),
+            note: Cell::new(0),
             order: Late::new(),
             child: Late::new(),
             next: Late::new(),

@@ -15,6 +15,7 @@ OPTIONS: await    main and tasks await each other
          cond     tasks wait at conditions, two of which share a lock
          barrier  tasks wait at a barrier, which is aborted and reset
          ctx      all set and reset context variables, in given contexts too
+         combine  gather, wait, as_completed, shield and wait_for over tasks
 """
 import json
 import os
@@ -100,6 +101,8 @@ class Generator:
             before = others if self.me is None else [t for t in others if t < self.me]
             if "await" in self.options and before:
                 choices.append((1, lambda: self.settled("await", h=r.choice(before))))
+            if "combine" in self.options and before:
+                choices += [(1, lambda: self.combined(before))]
         if self.me is not None:
             choices += [
                 (3, lambda: self.settled("event_wait", o="e")),
@@ -128,6 +131,30 @@ class Generator:
         body = self.body(depth, self.r.randrange(1, 4))
         self.held.clear()
         return self.settled("with", o=name, body=body)
+
+    def combined(self, tasks):
+        r, zero = self.r, [0] * ("zero" in self.options)
+        of = [r.choice(tasks) for _ in range(r.randrange(1, 5))]
+        for i, task in enumerate(of):
+            if r.random() < .3 and self.me is None:
+                self.labels += 1
+                of[i] = {"as": "u%d" % self.labels, "body": [self.guard([self.op("sleep", ms=r.choice([0, 10, 20]))])]}
+                if r.random() < .3:
+                    of[i]["body"].append(self.op("raise", e="E%d" % self.labels))
+        kind, timeout = r.choice(["gather", "gather", "wait", "wait", "as_completed", "shield", "wait_for"]), {}
+        if r.random() < .5:
+            timeout = {"timeout": r.choice([10, 20, 30] + zero)}
+        if kind == "gather":
+            return self.settled("gather", of=of, return_exceptions=r.random() < .5)
+        if kind == "wait":
+            when = r.choice(["all", "first_completed", "first_exception"])
+            return self.settled("wait", of=of, return_when=when, **timeout)
+        if kind == "as_completed":
+            body = self.body(0, 1) if r.random() < .5 else []
+            return self.settled("as_completed", of=of, label=self.label(), body=body, **timeout)
+        if kind == "shield":
+            return self.settled("shield", h=r.choice(tasks))
+        return self.settled("wait_for", h=r.choice(tasks), ms=r.choice([None, 10, 20] + zero))
 
     def guard(self, body):
         return self.op("guard", text="left " + self.label(), body=body)

@@ -430,19 +430,15 @@ impl Loop {
     pub(crate) unsafe fn special(&'static self, header: NonNull<Header>, slot: &'static Slot) {
         // SAFETY: (of all) by the caller's word.
         unsafe {
-            match slot.begin() {
-                Special::Drop => return self.abandon(slot),
-                Special::Unwind => self.unwinding.store(true, Ordering::Relaxed),
-                Special::Poll => {}
+            let begun = slot.begin();
+            if begun == Special::Drop {
+                return self.abandon(slot);
             }
+            self.unwinding.store(begun == Special::Unwind, Ordering::Relaxed);
             let goes_on = Header::step(header, slot, self);
-            // No scope has taken it up, or one that had to wait for something first goes on with it now: the task's root
-            // is the last of them.
-            if self.is_unwinding() {
-                self.set_unwinding(false);
-                if goes_on {
-                    self.abandon(slot);
-                }
+            // No scope has taken it up, or the last that had has done what it had to: the task's root comes after them.
+            if self.set_unwinding(false) && goes_on {
+                self.abandon(slot);
             }
         }
     }

@@ -147,7 +147,7 @@ fn wait_among(slot: &'static Slot, waker: &Waker) {
 /// If `waiting` is the task whose step this is, it waits for the one in `slot`.
 #[inline]
 fn note(slot: &'static Slot, waiting: &'static Slot) {
-    if slot.owner().is_running(waiting) {
+    if slot.owner().speaks_for(waiting) {
         // SAFETY: its step is under way on this thread. `Noted`: a task's slot is always there.
         unsafe { waiting.await_on(Awaits::task(slot)) };
     }

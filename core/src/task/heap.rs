@@ -113,10 +113,13 @@ impl Slots {
             // SAFETY: as above.
             unsafe { self.held.with(|held| held.push(slot)) };
         }
-        let block = Box::new(Block { next: ptr::null(), slots: crate::sync::array_of!(Slot::new(); BLOCK) });
-        let block = Box::leak(block);
         // SAFETY: `OwnThread` by the caller's word; the closures call nothing.
-        unsafe { self.blocks.with(|blocks| block.next = core::mem::replace(&mut blocks.0, block)) };
+        let next = unsafe { self.blocks.with(|blocks| blocks.0) };
+        // One shared reference, from which all else comes.
+        let block: &'static Block =
+            Box::leak(Box::new(Block { next, slots: crate::sync::array_of!(Slot::new(); BLOCK) }));
+        // SAFETY: as above.
+        unsafe { self.blocks.with(|blocks| blocks.0 = block) };
         let [first, rest @ ..] = &block.slots;
         for slot in rest.iter().rev() {
             // SAFETY: as above.

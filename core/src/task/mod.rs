@@ -26,6 +26,8 @@ pub(crate) mod callback;
 pub(crate) mod heap;
 #[cfg(feature = "alloc")]
 mod watch;
+#[cfg(feature = "alloc")]
+pub(crate) mod watched;
 
 pub use handle::{Cancelled, Task};
 pub use pool::{PoolFull, TaskPool};

@@ -26,6 +26,8 @@ pub(crate) struct Ready {
     unparker: Short<Option<Erased>>,
     /// The slot whose step is under way, and in the lowest bits what happened in it. Only the loop's own thread uses it.
     running: AtomicPtr<Slot>,
+    /// The slot whose step has come to several futures that are polled side by side, while it is among them.
+    among: AtomicPtr<Slot>,
     /// How many leases of the loop have ended: who names the loop, or a task of it, sees by it whether it is the same.
     leases: AtomicU32,
     #[cfg(feature = "alloc")]
@@ -40,6 +42,7 @@ impl Ready {
                 unparks: AtomicPtr::new(ptr::null_mut()),
                 unparker: Short::new(None),
                 running: AtomicPtr::new(ptr::null_mut()),
+                among: AtomicPtr::new(ptr::null_mut()),
                 leases: AtomicU32::new(0),
                 #[cfg(feature = "alloc")]
                 slots: super::heap::Slots::new(),
@@ -83,10 +86,24 @@ impl Ready {
         self.running.load(Ordering::Relaxed).addr() & !NOTES == ptr::from_ref(slot).addr()
     }
 
-    /// The task whose step is under way, if `waker` is its own.
+    /// The task whose step is under way, if `waker` is its own, and what is polled speaks for it.
     pub(crate) fn running_task(&self, waker: &Waker) -> Option<&'static Slot> {
-        let running = self.running()?;
-        super::waker::slot(waker).filter(|slot| ptr::eq(*slot, running))
+        super::waker::slot(waker).filter(|slot| self.speaks_for(slot))
+    }
+
+    /// True when the step of `slot` is under way, and what is polled is all that its task does: one of several futures
+    /// side by side cannot speak for it.
+    #[inline]
+    pub(crate) fn speaks_for(&self, slot: &Slot) -> bool {
+        self.is_running(slot) && !ptr::eq(self.among.load(Ordering::Relaxed), slot)
+    }
+
+    /// Notes that the step that is under way polls one of several futures side by side, until the guard drops.
+    pub(crate) fn enter_branch(&self) -> InBranch<'_> {
+        let running = self.running().map_or(ptr::null_mut(), |slot| ptr::from_ref(slot).cast_mut());
+        let before = self.among.load(Ordering::Relaxed);
+        self.among.store(running, Ordering::Relaxed);
+        InBranch { ready: self, before }
     }
 
     /// True when nothing was noted in the step of `slot`, which is under way.
@@ -194,6 +211,18 @@ impl Ready {
         if let Some(copy) = self.unparker.with(|place| place.clone()) {
             copy.unpark();
         }
+    }
+}
+
+/// Until it drops, the step that is under way is among futures side by side.
+pub(crate) struct InBranch<'a> {
+    ready: &'a Ready,
+    before: *mut Slot,
+}
+
+impl Drop for InBranch<'_> {
+    fn drop(&mut self) {
+        self.ready.among.store(self.before, Ordering::Relaxed);
     }
 }
 

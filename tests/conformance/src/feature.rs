@@ -8,46 +8,29 @@ use std::fmt::{self, Display};
 /// A part of the scenario language that corio, or this interpreter of it, lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Feature {
-    /// `as_completed`.
-    AsCompleted,
     /// `call_soon`, `call_later`, `call_at`, `cb_cancel`.
     Callback,
-    /// A cancellation that reaches a task, or the body of a timeout, which waits for another task: it is passed on
-    /// to that task, and the waiter goes on when that task has ended.
-    CancelAwait,
     /// `on_done`, `off_done`.
     DoneCallback,
     /// `spawn` with an eager start.
     Eager,
     /// The settable future, `f_set`, `f_err`.
     Future,
-    /// `gather`.
-    Gather,
     /// `group`, and `spawn` into one.
     Group,
     /// `reschedule`, `tm_state`: a timeout that its body can reach.
     Reschedule,
-    /// `shield`.
-    Shield,
-    /// `wait`.
-    Wait,
-    /// `wait_for` with no time at all: it cancels and waits for the end.
-    WaitForZero,
 }
 
 impl Feature {
     /// What a known op needs; `None` for a word that is not in the language.
     pub(crate) fn of_op(op: &str) -> Option<Self> {
         Some(match op {
-            "as_completed" => Feature::AsCompleted,
             "call_soon" | "call_later" | "call_at" | "cb_cancel" => Feature::Callback,
             "on_done" | "off_done" => Feature::DoneCallback,
             "f_set" | "f_err" => Feature::Future,
-            "gather" => Feature::Gather,
             "group" => Feature::Group,
             "reschedule" | "tm_state" => Feature::Reschedule,
-            "shield" => Feature::Shield,
-            "wait" => Feature::Wait,
             _ => return None,
         })
     }
@@ -64,18 +47,12 @@ impl Feature {
 impl Display for Feature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Feature::AsCompleted => "as_completed",
             Feature::Callback => "callback",
-            Feature::CancelAwait => "cancel_await",
             Feature::DoneCallback => "done_callback",
             Feature::Eager => "eager",
             Feature::Future => "future",
-            Feature::Gather => "gather",
             Feature::Group => "group",
             Feature::Reschedule => "reschedule",
-            Feature::Shield => "shield",
-            Feature::Wait => "wait",
-            Feature::WaitForZero => "wait_for_zero",
         })
     }
 }

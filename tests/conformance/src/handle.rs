@@ -150,6 +150,14 @@ impl Handle {
         }
     }
 
+    /// The task, unless it is main.
+    pub(crate) fn as_task(&self) -> Option<&Task<Outcome<Value>>> {
+        match &self.kind {
+            Kind::Task(task) => task.get(),
+            Kind::Main { .. } => None,
+        }
+    }
+
     /// Waits for its end.
     pub(crate) async fn join(&self) -> Ended {
         match &self.kind {

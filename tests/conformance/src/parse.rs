@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::{
     feature::Feature,
-    ops::{self, Body, Op, Step, Template},
+    ops::{self, Body, Entry, Op, Step, Template},
     value::{Comparison, Expr, Text, Value, Vars},
 };
 
@@ -359,6 +359,15 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A list of tasks, by name or to be started.
+    pub(crate) fn entries(&self, key: &str) -> Parsed<Box<[Entry]>> {
+        let entry = |json: &'a Json| match json {
+            Json::String(name) => Text::parse(name).map_or_else(|| self.mistake(key), |name| Ok(Entry::Named(name))),
+            spawn => Ok(Entry::Spawned(ops::parse_spawn(&Fields::new("spawn", spawn, self.findings)?)?)),
+        };
+        self.list(key)?.iter().map(entry).collect()
+    }
+
     pub(crate) fn body(&self, key: &str) -> Parsed<Body> {
         self.map.get(key).map_or_else(|| self.mistake(key), |json| body(json, self.findings))
     }
@@ -383,12 +392,6 @@ impl<'a> Fields<'a> {
         for key in ["body", "then", "else", "handler", "do"] {
             self.opt_body(key)?;
         }
-        for entry in self.map.get("of").and_then(Json::as_array).into_iter().flatten().filter(|e| e.is_object()) {
-            ops::parse_spawn(&Fields::new("spawn", entry, self.findings)?)?;
-        }
-        if self.has("task") || (self.owner == "shield" && self.has("body")) {
-            ops::parse_spawn(self)?;
-        }
         Ok(())
     }
 }
@@ -410,7 +413,7 @@ mod tests {
             "tasks": {"t": [{"op": "call_soon", "do": [{"op": "f_set", "o": "c"}]}]},
             "main": [{"op": "group", "as": "g", "body": [{"op": "spawn", "task": "t", "eager": true}]},
                      {"op": "gather", "of": [{"task": "t", "context": "x"}, "t"]}]}"#;
-        assert_eq!(missing(json), ["callback", "eager", "future", "gather", "group"]);
+        assert_eq!(missing(json), ["callback", "eager", "future", "group"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{
     ops,
     parse::{self, Mistake, Plan, Scenario},
     value::{Value, Vars},
-    world::{Ctx, Halt, World},
+    world::{Ctx, World},
 };
 
 /// What became of a scenario.
@@ -92,11 +92,7 @@ fn execute<R: Reactor<Error = Deadlock>>(scenario: &Scenario, reactor: R) -> Res
     }
 
     let trace = world.end_trace();
-    match world.take_halt() {
-        None => Ok(Answer::Trace(trace)),
-        Some(Halt::Missing(feature)) => Ok(Answer::Missing([feature].into())),
-        Some(Halt::Mistake(mistake)) => Err(mistake),
-    }
+    world.take_halt().map_or(Ok(Answer::Trace(trace)), Err)
 }
 
 struct OnDrop<F: FnMut()>(F);

@@ -9,20 +9,12 @@ use std::{
 use corio::{Context, ContextVar, Instant, Token, now};
 
 use crate::{
-    feature::Feature,
     handle::Handle,
     objects::{self, Object},
     ops::{Body, Opened, Outcome, Raised, Template},
     parse::{Mistake, Scenario},
     value::{Expr, NoVariable, Text, Value, Vars},
 };
-
-/// Why a run was given up: its trace is thrown away.
-pub(crate) enum Halt {
-    Mistake(Mistake),
-    /// A need that no reading of the scenario shows, for it depends on who waits for whom at that moment.
-    Missing(Feature),
-}
 
 /// A variable, and the way back to what it was.
 pub(crate) type Given = (&'static ContextVar<Value>, Token<Value>);
@@ -41,7 +33,7 @@ pub(crate) struct World {
     /// `None` once it has been taken.
     trace: RefCell<Option<Vec<String>>>,
     ended: Cell<bool>,
-    halt: RefCell<Option<Halt>>,
+    halt: RefCell<Option<Mistake>>,
 }
 
 impl World {
@@ -82,25 +74,17 @@ impl World {
         self.trace.take().unwrap_or_default()
     }
 
-    /// Gives the run up; the first reason counts.
-    fn halt(&self, reason: Halt) -> Raised {
-        self.halt.borrow_mut().get_or_insert(reason);
-        Raised::Halt
-    }
-
+    /// Gives the run up: its trace is thrown away. The first reason counts.
     pub(crate) fn mistake(&self, text: impl Into<String>) -> Raised {
-        self.halt(Halt::Mistake(Mistake(text.into())))
-    }
-
-    pub(crate) fn lacks(&self, feature: Feature) -> Raised {
-        self.halt(Halt::Missing(feature))
+        self.halt.borrow_mut().get_or_insert_with(|| Mistake(text.into()));
+        Raised::Halt
     }
 
     pub(crate) fn is_halted(&self) -> bool {
         self.halt.borrow().is_some()
     }
 
-    pub(crate) fn take_halt(&self) -> Option<Halt> {
+    pub(crate) fn take_halt(&self) -> Option<Mistake> {
         self.halt.take()
     }
 

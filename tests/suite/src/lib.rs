@@ -61,6 +61,7 @@ mod list;
 mod barriers;
 mod bounded;
 mod broadcast;
+mod combine;
 mod conditions;
 mod gate;
 mod generators;

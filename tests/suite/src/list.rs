@@ -64,6 +64,21 @@ macro_rules! no_heap_tests {
                 what_is_ready_goes_before_what_falls_due
                 one_of_two_sleeps_in_a_race_wins_and_the_other_leaves_nothing
             }
+            combine {
+                join_gives_what_all_have_come_to_in_the_order_given
+                a_join_takes_as_long_as_the_longest_and_polls_none_that_has_ended
+                a_joined_future_is_dropped_as_soon_as_it_has_ended
+                select_gives_the_first_and_drops_the_others_before_its_caller_goes_on
+                what_is_lent_to_a_select_goes_on
+                a_cancelled_join_drops_its_futures_in_order_in_one_turn
+                a_select_dropped_at_any_stage_drops_its_futures
+                a_timeout_in_a_branch_leaves_its_neighbours_alone
+                a_timeout_around_branches_drops_them_all
+                a_request_from_outside_beats_the_time_that_is_up_in_a_branch
+                a_cancelled_select_leaves_the_tasks_it_waits_for_alone
+                the_attempts_of_a_race_start_one_after_the_other
+                a_cancelled_race_drops_its_attempts
+            }
             generators {
                 items_come_in_order_and_then_none_for_ever
                 a_step_takes_no_turn_and_a_wait_in_the_body_takes_what_it_takes
@@ -403,6 +418,26 @@ macro_rules! hosted_tests {
                 where_no_context_is_nothing_is_set_and_setting_says_so
                 each_run_begins_with_nothing_set_and_loops_within_loops_keep_apart
                 a_panic_leaves_the_context_that_it_goes_through
+            }
+            combine {
+                gather_gives_all_values_two_turns_after_the_last_has_ended
+                a_gather_is_polled_twice_however_many_tasks_it_has
+                the_first_that_is_cancelled_ends_a_gather_and_the_others_go_on
+                the_first_error_ends_a_try_gather_and_the_others_go_on
+                a_cancelled_gather_cancels_its_tasks_and_waits_for_them
+                a_gather_that_is_dropped_drops_what_it_was_given
+                what_is_leaked_looks_at_no_task_that_is_gone
+                combinators_of_tasks_work_under_foreign_wakers
+                a_gather_dropped_by_the_waker_that_it_calls
+                what_was_waited_for_on_a_loop_that_has_ended_is_had_on_the_next
+                wait_tells_who_has_ended_and_cancels_nobody
+                wait_ends_with_the_first_error_or_in_time
+                a_cancelled_wait_leaves_its_tasks_alone
+                as_completed_hands_tasks_out_as_they_end
+                a_next_that_is_dropped_loses_no_task
+                the_time_is_up_for_each_task_that_has_not_ended
+                a_shield_keeps_a_cancellation_from_the_task
+                cancel_and_wait_is_over_when_the_guards_have_run
             }
             foreign {
                 locks_go_round_in_order_under_futures_unordered

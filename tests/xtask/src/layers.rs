@@ -43,6 +43,11 @@ const TABLE: &[Row] = &[
     row("scope", &["sched"], "the running loop says when a task unwinds"),
     row("sleep", &["time", "task::stored", "timers", "sched"], "a deadline in the running loop's timers"),
     row("timeout", &["time", "task::slot", "sched", "scope", "sleep"], "a scope with a deadline"),
+    row(
+        "combine",
+        &["time", "task", "sched", "scope", "sleep", "timeout"],
+        "futures side by side, and tasks waited for",
+    ),
     row("locks", &["sync", "task::stored", "wait"], "state and a line: they know no loop, so any executor will do"),
     row("locks::condition", &["sync", "task::stored", "wait", "scope"], "a cancelled wait takes its lock again first"),
     row("queues", &["sync", "task::stored", "wait"], "as the locks"),

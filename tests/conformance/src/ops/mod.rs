@@ -11,6 +11,7 @@
 //! of these: corio drops the task's future, and the guards of `guard` and `with` run as Rust drops them.
 
 mod cells;
+mod combine;
 mod contexts;
 mod flow;
 mod generators;
@@ -26,6 +27,7 @@ use crate::{
     value::{Text, Value, ok_text},
     world::Ctx,
 };
+pub(crate) use combine::Entry;
 pub(crate) use generators::{Opened, Step, Template};
 pub(crate) use tasks::{parse_spawn, root};
 
@@ -68,6 +70,7 @@ pub(crate) enum Wait {
     Locks(locks::Wait),
     Queues(queues::Wait),
     Generators(generators::Wait),
+    Combine(combine::Wait),
 }
 
 /// How an op or a body was left, when not by an error.
@@ -104,16 +107,18 @@ pub(crate) type Outcome<T> = Result<T, Raised>;
 
 /// Reads an op; `None` when no area has it.
 pub(crate) fn parse(fields: &Fields) -> Parsed<Option<Act>> {
-    for area in [
+    let areas = [
         flow::parse,
         tasks::parse,
         time::parse,
         locks::parse,
         queues::parse,
         cells::parse,
-        contexts::parse,
         generators::parse,
-    ] {
+        combine::parse,
+        contexts::parse,
+    ];
+    for area in areas {
         if let Some(act) = area(fields)? {
             return Ok(Some(act));
         }
@@ -170,6 +175,7 @@ async fn act(act: &Act, ctx: &Ctx) -> Outcome<Flow> {
         Act::Wait(Wait::Locks(op)) => op.run(ctx).await,
         Act::Wait(Wait::Queues(op)) => op.run(ctx).await.map(Flow::Value),
         Act::Wait(Wait::Generators(op)) => op.run(ctx).await,
+        Act::Wait(Wait::Combine(op)) => op.run(ctx).await,
     }
 }
 

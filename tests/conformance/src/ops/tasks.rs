@@ -83,10 +83,7 @@ impl Now {
                 ctx.log(&format!("{name} is {outcome}"));
                 Ok(Value::None)
             }
-            Now::Result { handle } => match ctx.handle(handle)?.ended() {
-                None => Err(Raised::error("InvalidStateError")),
-                Some(ended) => ended.into_result(),
-            },
+            Now::Result { handle } => result(&*ctx.handle(handle)?),
             Now::Cancelling { handle } => Ok(Value::Int(i64::from(ctx.handle(handle)?.cancelling()))),
             Now::AllTasks => {
                 let handles = ctx.world.all_handles();
@@ -108,6 +105,11 @@ impl Wait {
 /// Waits for the end of a task, for its value or its error.
 pub(crate) async fn join(handle: &Handle) -> Outcome<Value> {
     handle.join().await.into_result()
+}
+
+/// How it has ended.
+pub(crate) fn result(handle: &Handle) -> Outcome<Value> {
+    handle.ended().map_or_else(|| Err(Raised::error("InvalidStateError")), Ended::into_result)
 }
 
 impl Spawn {

@@ -2,9 +2,8 @@
 
 use corio::{Duration, Instant, now, sleep, timeout, timeout_at, yield_now};
 
-use super::{Act, Body, Flow, Outcome, Raised, run, tasks};
+use super::{Act, Body, Flow, Outcome, Raised, combine, run, tasks};
 use crate::{
-    feature::Feature,
     parse::{Fields, Parsed},
     value::{Expr, Text, Value},
     world::Ctx,
@@ -34,9 +33,6 @@ pub(crate) fn parse(fields: &Fields) -> Parsed<Option<Act>> {
         "timeout" => Wait::Timeout { ms: fields.expr("ms")?, body: fields.body("body")? },
         "wait_for" => {
             let ms = fields.expr("ms")?;
-            if matches!(&ms, Expr::Const(Value::Int(ms)) if *ms <= 0) {
-                fields.lacks(Feature::WaitForZero);
-            }
             if fields.has("h") {
                 Wait::LimitHandle { ms, handle: fields.text("h")? }
             } else {
@@ -78,22 +74,21 @@ impl Wait {
                 expired(ctx, timeout_at(at, run(body, ctx)).await)
             }
             Wait::LimitBody { ms, body } => {
+                let ms = ctx.opt_int(ms)?;
+                if ms.is_some_and(|ms| ms <= 0) {
+                    return combine::without_time_or_body().await.map(Flow::Value);
+                }
                 let whole = async { run(body, ctx).await.and_then(|flow| tasks::returned(ctx, flow)).map(Flow::Value) };
-                limit(ctx, positive(ctx, ms)?, whole).await
+                limit(ctx, ms, whole).await
             }
             Wait::LimitHandle { ms, handle } => {
-                let handle = ctx.handle(handle)?;
-                limit(ctx, positive(ctx, ms)?, async { tasks::join(&handle).await.map(Flow::Value) }).await
+                let (ms, handle) = (ctx.opt_int(ms)?, ctx.handle(handle)?);
+                if ms.is_some_and(|ms| ms <= 0) {
+                    return combine::without_time(&handle, ctx).await.map(Flow::Value);
+                }
+                limit(ctx, ms, async { tasks::join(&handle).await.map(Flow::Value) }).await
             }
         }
-    }
-}
-
-/// The time given to a `wait_for`, which with none is another thing altogether.
-fn positive(ctx: &Ctx, ms: &Expr) -> Outcome<Option<i64>> {
-    match ctx.opt_int(ms)? {
-        Some(..=0) => Err(ctx.world.lacks(Feature::WaitForZero)),
-        ms => Ok(ms),
     }
 }
 
