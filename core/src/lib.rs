@@ -96,6 +96,11 @@ extern crate alloc;
 #[cfg(any(feature = "std", loom))]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+mod calls;
+#[cfg(feature = "alloc")]
+mod done;
+mod future;
 pub mod generator;
 pub mod locks;
 #[cfg(all(test, loom))]
@@ -113,7 +118,12 @@ mod timeout;
 mod timers;
 pub mod wait;
 
+#[cfg(feature = "alloc")]
+pub use calls::{CallHandle, TimerHandle, call_at, call_later, call_soon};
 pub use core::time::Duration;
+#[cfg(feature = "alloc")]
+pub use done::DoneHandle;
+pub use future::{Future, FutureWait};
 pub use generator::{Comprehension, Emitter, Generator, collect, generator, try_generator};
 pub use locks::{
     BoundedPermit, BoundedSemaphore, Event, Mutex, MutexGuard, NotLocked, OnceCell, Permit, RawLock, ReleasedTooOften,
@@ -129,9 +139,9 @@ pub use queues::{DynLifoQueue, DynPriorityQueue, DynQueue};
 pub use reactor::{Reactor, Unpark};
 pub use runner::{RunError, Runner, Turn};
 pub use sched::current::now;
-pub use sched::{Handle, LoopMemory};
 #[cfg(feature = "alloc")]
-pub use sched::{Spawn, spawn, spawn_with};
+pub use sched::{Ending, Failed, Failure, Spawn, spawn, spawn_with};
+pub use sched::{Handle, LoopMemory};
 pub use sleep::{Sleep, YieldNow, sleep, sleep_until, yield_now};
 pub use task::{Cancelled, PoolFull, Task, TaskPool};
 #[cfg(feature = "alloc")]

@@ -44,9 +44,11 @@ pub fn spawn<F: Future + 'static>(future: F) -> Task<F::Output> {
 #[track_caller]
 pub fn spawn_with<F: Future + 'static>(options: Spawn, future: F) -> Task<F::Output> {
     let here = current::get("spawn_with()");
-    match options.name {
-        None => spawn_on(here, future, ()),
-        Some(name) => spawn_on(here, future, name),
+    match (options.eager, options.name) {
+        (false, None) => spawn_on(here, future, ()),
+        (false, Some(name)) => spawn_on(here, future, name),
+        (true, None) => begin_on(here, future, ()),
+        (true, Some(name)) => begin_on(here, future, name),
     }
 }
 
@@ -54,17 +56,35 @@ pub fn spawn_with<F: Future + 'static>(options: Spawn, future: F) -> Task<F::Out
 #[derive(Clone, Debug, Default)]
 pub struct Spawn {
     name: Option<&'static str>,
+    eager: bool,
 }
 
 impl Spawn {
     /// As [`spawn`] does it.
     pub const fn new() -> Self {
-        Self { name: None }
+        Self { name: None, eager: false }
     }
 
     /// Gives the task a name, for its handle and for whoever looks at the loop. A task without one does not pay for it.
     pub const fn name(mut self, name: &'static str) -> Self {
         self.name = Some(name);
+        self
+    }
+
+    /// Runs the first step at once, within the call that spawns; a task that ends in it takes no turn at all. asyncio:
+    /// `eager_start`.
+    ///
+    /// The step is the task's own: [`current_task`](crate::current_task) names it, and the caller goes on when it is over.
+    /// If the step panics, so does the call, and the task counts as cancelled.
+    ///
+    /// ```
+    /// # corio_sim::run(async {
+    /// let task = corio::spawn_with(corio::Spawn::new().eager(), async { 5 });
+    /// assert_eq!(task.outcome(), Some(Ok(&5)));
+    /// # });
+    /// ```
+    pub const fn eager(mut self) -> Self {
+        self.eager = true;
         self
     }
 }
@@ -81,6 +101,23 @@ pub(crate) fn spawn_on<F: Future + 'static, N: Name>(here: &'static Loop, future
         here.adopt(slot);
         let task = Task::new(slot);
         started.tell();
+        task
+    }
+}
+
+/// As `spawn_on`, with the first step made at once.
+fn begin_on<F: Future + 'static, N: Name>(here: &'static Loop, future: F, name: N) -> Task<F::Output> {
+    if here.is_closing() {
+        return Task::refused();
+    }
+    let body = Box::into_raw(Box::new(Body::new(future, name, Free::Heap)));
+    // SAFETY: as in `spawn_on`. Should the step panic, the task is the handle's, and is over.
+    unsafe {
+        let slot = here.ready().claim();
+        slot.start_unqueued(here.ready(), body.cast(), true);
+        here.adopt(slot);
+        let task = Task::new(slot);
+        here.step_within(slot);
         task
     }
 }

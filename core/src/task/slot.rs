@@ -47,6 +47,8 @@ const TIMED: u8 = 1 << 1;
 const HIDDEN: u8 = 1 << 2;
 /// The task lives in a pool, and stands in its loop's list of those.
 const POOLED: u8 = 1 << 3;
+/// Its step is under way, and in it that of a task that was started eagerly.
+const SUSPENDED: u8 = 1 << 4;
 /// The rest counts the timeouts that will cancel the task, and stays at its greatest once it is there.
 const TIMEOUT: u8 = 1 << 5;
 const TIMEOUTS: u8 = 7 << 5;
@@ -244,6 +246,21 @@ impl Slot {
         Started(unsafe { Wakes::push_here(self) })
     }
 
+    /// As `start` of a task, but nothing is queued: the caller makes the first step itself.
+    ///
+    /// # Safety
+    /// As `start`.
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn start_unqueued(&'static self, owner: &'static Ready, body: *mut (), handle: bool) {
+        self.owner.store(ptr::from_ref(owner).cast_mut(), Ordering::Relaxed);
+        self.body.set(body);
+        self.cancels.set(0);
+        self.traits.set(0);
+        self.flags.store(if handle { HANDLE } else { 0 }, Ordering::Relaxed);
+        // Whoever marks it next finds all that. Nobody has a waker of it, but a stale one.
+        Wakes::unmark(self);
+    }
+
     /// As `claim` and `start`, for a slot that `claim` has refused: takes it into use if the stale wake that holds it is on its way
     /// through `owner`'s own queue. The first step is where that wake is.
     ///
@@ -427,6 +444,12 @@ impl Slot {
         self.traits.get() & TIMED != 0
     }
 
+    /// Notes whether the step of another task is made within its own.
+    #[cfg(feature = "alloc")]
+    pub(super) fn set_suspended(&self, suspended: bool) {
+        self.traits.set(self.traits.get() & !SUSPENDED | if suspended { SUSPENDED } else { 0 });
+    }
+
     /// For a free slot: the next free one.
     #[cfg(feature = "alloc")]
     pub(crate) fn set_next_free(&self, next: *mut ()) {
@@ -474,7 +497,8 @@ impl Slot {
                 }
             }
             slot.change(CANCEL, 0);
-            if !slot.owner().cancel_running(slot) {
+            let in_step = slot.owner().cancel_running(slot) || slot.traits.get() & SUSPENDED != 0;
+            if !in_step {
                 slot.push();
             }
             return true;
@@ -526,6 +550,16 @@ impl Slot {
                 self.change(0, WAITS);
             }
         }
+    }
+
+    /// Runs `f` with those who wait for the end of the task.
+    ///
+    /// # Safety
+    /// On the thread of the owner; it is a task, and alive. `f` calls nothing outside of `joiners`.
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn with_join<R>(&self, f: impl FnOnce(&mut super::joiners::Joiners) -> R) -> R {
+        // SAFETY: by the caller's word.
+        unsafe { (*self.header()).with_join(f) }
     }
 
     /// The beginning of a step that is not a plain poll: takes the request to cancel, what the task waited for, and that

@@ -12,8 +12,6 @@ pub enum Feature {
     AsCompleted,
     /// `barrier_…`, and the object.
     Barrier,
-    /// `call_soon`, `call_later`, `call_at`, `cb_cancel`.
-    Callback,
     /// A cancellation that reaches a task, or the body of a timeout, which waits for another task: it is passed on
     /// to that task, and the waiter goes on when that task has ended.
     CancelAwait,
@@ -21,12 +19,6 @@ pub enum Feature {
     Condition,
     /// `ctx_…`, the object, and `spawn` into a context.
     Context,
-    /// `on_done`, `off_done`.
-    DoneCallback,
-    /// `spawn` with an eager start.
-    Eager,
-    /// The settable future, `f_set`, `f_err`.
-    Future,
     /// `gather`.
     Gather,
     /// `group`, and `spawn` into one.
@@ -47,11 +39,8 @@ impl Feature {
         Some(match op {
             "as_completed" => Feature::AsCompleted,
             "barrier_wait" | "barrier_abort" | "barrier_reset" | "barrier_state" => Feature::Barrier,
-            "call_soon" | "call_later" | "call_at" | "cb_cancel" => Feature::Callback,
             "cond_wait" | "cond_wait_for" | "notify" | "notify_all" => Feature::Condition,
             "ctx_set" | "ctx_get" | "ctx_reset" | "ctx_copy" => Feature::Context,
-            "on_done" | "off_done" => Feature::DoneCallback,
-            "f_set" | "f_err" => Feature::Future,
             "gather" => Feature::Gather,
             "group" => Feature::Group,
             "reschedule" | "tm_state" => Feature::Reschedule,
@@ -67,7 +56,6 @@ impl Feature {
             "barrier" => Feature::Barrier,
             "condition" => Feature::Condition,
             "context_var" => Feature::Context,
-            "future" => Feature::Future,
             _ => return None,
         })
     }
@@ -78,13 +66,9 @@ impl Display for Feature {
         f.write_str(match self {
             Feature::AsCompleted => "as_completed",
             Feature::Barrier => "barrier",
-            Feature::Callback => "callback",
             Feature::CancelAwait => "cancel_await",
             Feature::Condition => "condition",
             Feature::Context => "context",
-            Feature::DoneCallback => "done_callback",
-            Feature::Eager => "eager",
-            Feature::Future => "future",
             Feature::Gather => "gather",
             Feature::Group => "group",
             Feature::Reschedule => "reschedule",

@@ -36,8 +36,10 @@ pub(crate) enum Queue {
 }
 
 impl Object {
-    pub(crate) fn new(spec: &ObjectSpec) -> Self {
-        match *spec {
+    /// None for what is a handle.
+    pub(crate) fn new(spec: &ObjectSpec) -> Option<Self> {
+        Some(match *spec {
+            ObjectSpec::Future => return None,
             ObjectSpec::Lock { scoped: true } => Object::Lock(Lock::Scoped(Mutex::new(()))),
             ObjectSpec::Lock { scoped: false } => Object::Lock(Lock::Raw(RawLock::new())),
             ObjectSpec::Event => Object::Event(Event::new()),
@@ -51,7 +53,7 @@ impl Object {
                 QueueOrder::Priority => Queue::Priority(DynPriorityQueue::new(maxsize)),
             }),
             ObjectSpec::Cell { value } => Object::Cell(Cell::new(value)),
-        }
+        })
     }
 }
 

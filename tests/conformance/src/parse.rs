@@ -63,6 +63,8 @@ pub(crate) enum ObjectSpec {
     Cell {
         value: i64,
     },
+    /// A handle, not an object of a world.
+    Future,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -141,6 +143,7 @@ fn object(name: &str, spec: &Fields) -> Parsed<Option<ObjectSpec>> {
         "queue" => queue(QueueOrder::Fifo)?,
         "lifo_queue" => queue(QueueOrder::Lifo)?,
         "priority_queue" => queue(QueueOrder::Priority)?,
+        "future" => ObjectSpec::Future,
         "cell" => ObjectSpec::Cell { value: spec.opt_int("value")?.unwrap_or(0) },
         _ => {
             let feature = Feature::of_object(kind).ok_or_else(|| Mistake(format!("unknown kind {kind}")))?;
@@ -211,6 +214,12 @@ impl<'a> Fields<'a> {
     /// The name of the op.
     pub(crate) fn op(&self) -> &'a str {
         self.owner
+    }
+
+    /// The ops of a callback, none of which may wait.
+    pub(crate) fn callback(&self, key: &str) -> Parsed<Body> {
+        let body = self.opt_body(key)?;
+        if body.iter().all(|op| matches!(op.act, ops::Act::Now(_))) { Ok(body) } else { self.mistake(key) }
     }
 
     /// Notes that the scenario needs something that is not there.
@@ -378,7 +387,7 @@ mod tests {
             "tasks": {"t": [{"op": "call_soon", "do": [{"op": "notify", "o": "c"}]}]},
             "main": [{"op": "group", "as": "g", "body": [{"op": "spawn", "task": "t", "eager": true}]},
                      {"op": "gather", "of": [{"task": "t", "context": "x"}, "t"]}]}"#;
-        assert_eq!(missing(json), ["callback", "condition", "context", "eager", "gather", "group"]);
+        assert_eq!(missing(json), ["condition", "context", "gather", "group"]);
     }
 
     #[test]

@@ -12,8 +12,8 @@ use crate::{
     feature::Feature,
     handle::Handle,
     objects::Object,
-    ops::{Body, Opened, Outcome, Raised, Template},
-    parse::{Mistake, Scenario},
+    ops::{Body, Callback, Opened, Outcome, Raised, Template},
+    parse::{Mistake, ObjectSpec, Scenario},
     value::{Expr, NoVariable, Text, Value, Vars},
 };
 
@@ -32,6 +32,7 @@ pub(crate) struct World {
     handles: RefCell<BTreeMap<Rc<str>, Rc<Handle>>>,
     created: RefCell<Vec<Rc<Handle>>>,
     opened: RefCell<HashMap<String, Rc<RefCell<Opened>>>>,
+    callbacks: RefCell<HashMap<String, Callback>>,
     /// `None` once it has been taken.
     trace: RefCell<Option<Vec<String>>>,
     halt: RefCell<Option<Halt>>,
@@ -39,11 +40,17 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(scenario: &Scenario, main: Rc<Handle>) -> Rc<Self> {
+        let objects = scenario.objects.iter();
+        let futures = scenario.objects.iter().filter(|(_, spec)| matches!(spec, ObjectSpec::Future));
+        let mut handles: BTreeMap<_, _> =
+            futures.map(|(name, _)| (name.clone(), Handle::future(name.clone()))).collect();
+        handles.insert(main.label(), main.clone());
         Rc::new(World {
             tasks: scenario.tasks.clone(),
             generators: scenario.generators.clone(),
-            objects: scenario.objects.iter().map(|(name, spec)| (name.clone(), Object::new(spec))).collect(),
-            handles: BTreeMap::from([(main.label(), main.clone())]).into(),
+            objects: objects.filter_map(|(name, spec)| Some((name.clone(), Object::new(spec)?))).collect(),
+            handles: handles.into(),
+            callbacks: RefCell::default(),
             main,
             created: RefCell::default(),
             opened: RefCell::default(),
@@ -121,6 +128,19 @@ impl World {
     }
 }
 
+impl World {
+    /// Binds a callback to its name, which may be another's no longer.
+    pub(crate) fn add_callback(&self, name: String, callback: Callback) {
+        self.callbacks.borrow_mut().insert(name, callback);
+    }
+
+    /// Runs `f` with the callback of that name.
+    pub(crate) fn with_callback<R>(&self, name: &str, f: impl FnOnce(&Callback) -> R) -> Outcome<R> {
+        let callbacks = self.callbacks.borrow();
+        callbacks.get(name).map(f).ok_or_else(|| self.mistake(format!("no callback {name}")))
+    }
+}
+
 /// A running task: what it shares, its handle, its variables.
 pub(crate) struct Ctx {
     pub(crate) world: Rc<World>,
@@ -131,6 +151,13 @@ pub(crate) struct Ctx {
 impl Ctx {
     pub(crate) fn new(world: Rc<World>, me: Rc<Handle>, vars: Vars) -> Self {
         Ctx { world, me, vars: vars.into() }
+    }
+
+    /// For a callback made here: a copy of the variables.
+    pub(crate) fn for_callback(&self) -> Self {
+        let mut vars = self.vars.borrow().clone();
+        vars.insert("self".into(), Value::str("cb"));
+        Ctx::new(self.world.clone(), Handle::task("cb".into()), vars)
     }
 
     pub(crate) fn set(&self, name: &Rc<str>, value: Value) {

@@ -31,6 +31,7 @@ pub(crate) struct Spawn {
     label: Text,
     body: Source,
     args: Args,
+    eager: bool,
 }
 
 #[derive(Debug)]
@@ -61,13 +62,10 @@ pub(crate) fn parse_spawn(fields: &Fields) -> Parsed<Spawn> {
             fields.lacks(feature);
         }
     }
-    if fields.flag("eager")? {
-        fields.lacks(Feature::Eager);
-    }
     let body =
         if fields.has("body") { Source::Inline(fields.body("body")?) } else { Source::Template(fields.name("task")?) };
     let label = if fields.has("as") { fields.text("as")? } else { fields.text("task")? };
-    Ok(Spawn { label, body, args: fields.values("args")? })
+    Ok(Spawn { label, body, args: fields.values("args")?, eager: fields.flag("eager")? })
 }
 
 impl Now {
@@ -123,7 +121,9 @@ impl Spawn {
             Source::Template(name) => ctx.world.template(name)?,
         };
         let handle = Handle::task(label);
-        handle.start(corio::spawn(root(body, Ctx::new(ctx.world.clone(), handle.clone(), vars))));
+        let options = if self.eager { corio::Spawn::new().eager() } else { corio::Spawn::new() };
+        let main = root(body, Ctx::new(ctx.world.clone(), handle.clone(), vars));
+        handle.start(corio::spawn_with(options, main));
         ctx.world.add_task(handle.clone());
         Ok(handle)
     }
