@@ -12,6 +12,8 @@ OPTIONS: await    main and tasks await each other
          timeout  time limits around bodies
          zero     time limits of 0 too
          gen      tasks iterate over asynchronous generators
+         call     callbacks and futures
+         eager    tasks that start eagerly; not with `self`
 """
 import json
 import os
@@ -78,7 +80,49 @@ class Generator:
             ]
             if "self" in self.options:
                 choices.append((.5, lambda: self.settled("cancel", h=self.me)))
+        if "call" in self.options:
+            choices.append((4, self.call))
+            if self.me is not None:
+                choices.append((3, lambda: self.settled("await", h=r.choice("fg"))))
         return r.choices([make for _, make in choices], [weight for weight, _ in choices])[0]()
+
+    def call(self):
+        """Something about callbacks, or a future."""
+        r = self.r
+        fields = dict(text="call " + self.label(), do=[self.sync() for _ in range(r.randrange(3))])
+        name, taken_back = "c" + self.label(), r.random() < .3
+        if taken_back:
+            fields["as"] = name
+        others = [t for t in self.tasks if t != self.me and (self.me is None or t < self.me)]
+        kind, undo = r.randrange(9), self.op("cb_cancel", cb=name)
+        if kind < 2:
+            made = self.op("call_soon", **fields)
+        elif kind < 4:
+            made = self.op("call_later", ms=r.choice([0, 10, 10, 20]), **fields)
+        elif kind < 5:
+            made = self.op("call_at", at=r.choice([0, 10, 20, 30, 40]), **fields)
+        elif kind < 8:
+            made, undo = self.op("on_done", h=r.choice(others + ["f", "g"]), **fields), self.settled("off_done", cb=name)
+        else:
+            return self.sync()
+        return self.op("block", body=[made] + self.body(0, r.randrange(2)) + [undo]) if taken_back else made
+
+    def sync(self):
+        r = self.r
+        choices = [
+            lambda: self.op("log", text=self.label()),
+            lambda: self.settled("f_set", o=r.choice("fg"), v=r.randrange(9)),
+            lambda: self.settled("f_err", o=r.choice("fg"), e="F"),
+            lambda: self.settled("cancel", h=r.choice("fg")),
+            lambda: self.op("state", h=r.choice("fg")),
+            lambda: self.op("event_set", o="e"),
+            lambda: self.settled("put_nowait", o="q", v=r.randrange(9)),
+            lambda: self.op("call_soon", text="soon " + self.label(), do=[]),
+            lambda: self.op("call_later", text="later " + self.label(), ms=r.choice([0, 10]), do=[]),
+        ]
+        if self.tasks:
+            choices.append(lambda: self.settled("cancel", h=r.choice(self.tasks)))
+        return r.choice(choices)()
 
     def guard(self, body):
         return self.op("guard", text="left " + self.label(), body=body)
@@ -119,7 +163,8 @@ class Generator:
             self.me = task = "t%d" % i
             tasks[task] = [self.guard(self.body(2, r.randrange(1, 6)))]
             self.me = None
-            main.append(self.op("spawn", task=task))
+            eager = {"eager": True} if "eager" in self.options and r.random() < .5 else {}
+            main.append(self.op("spawn", task=task, **eager))
             self.tasks.append(task)
             if r.random() < .5:
                 main += self.body(0, 1)
@@ -132,6 +177,8 @@ class Generator:
             "q": {"kind": "queue", "maxsize": r.randrange(3)},
             "p": {"kind": r.choice(queues), "maxsize": r.randrange(3)},
         }
+        if "call" in self.options:
+            objects.update({"f": {"kind": "future"}, "g": {"kind": "future"}})
         return {"name": name, "doc": "Random.", "objects": objects, "tasks": tasks, "gens": self.gens,
                 "main": main}
 
