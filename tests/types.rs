@@ -11,10 +11,11 @@ use std::sync::MutexGuard as StdMutexGuard;
 use corio::generator::{Emit, Filter, Iter, Map, Next};
 use corio::wait::WaitCell;
 use corio::{
-    BoundedPermit, BoundedSemaphore, Broadcast, BroadcastReceiver, Cancelled, DynLifoQueue, DynPriorityQueue, DynQueue,
-    Emitter, Event, Instant, LifoQueue, Mutex, MutexGuard, OnceCell, OneShot, Permit, PoolFull, PriorityQueue, Queue,
-    RawLock, RunError, Runner, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, Signal, Sleep, Spawn, Task,
-    TaskPool, TimedOut, Timeout, Turn, Watch, WatchReceiver, YieldNow, generator,
+    BoundedPermit, BoundedSemaphore, Broadcast, BroadcastReceiver, CallHandle, Cancelled, DoneHandle, DynLifoQueue,
+    DynPriorityQueue, DynQueue, Emitter, Event, FutureWait, Instant, LifoQueue, Mutex, MutexGuard, OnceCell, OneShot,
+    Permit, PoolFull, PriorityQueue, Queue, RawLock, RunError, Runner, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    Semaphore, Signal, Sleep, Spawn, Task, TaskPool, TimedOut, Timeout, TimerHandle, Turn, Watch, WatchReceiver,
+    YieldNow, generator,
 };
 use corio_mio::{MioReactor, Unparker};
 use corio_sim::{Deadlock, SimReactor, SimUnparker};
@@ -79,10 +80,13 @@ is! {
     Send: SimUnparker, Unparker;
     Sync: SimUnparker, Unparker;
     Unpin: Task<PhantomPinned>, YieldNow, MutexGuard<'static, PhantomPinned>, Permit<'static>;
+    Unpin: corio::Future<PhantomPinned>, CallHandle, TimerHandle, DoneHandle;
     Unpin: Emit<'static, PhantomPinned>, Iter<PhantomPinned>, Next<'static, Items<u8>>;
 }
 
 is_not! {
+    Send: corio::Future<u8>, FutureWait<'static, u8>, CallHandle, TimerHandle, DoneHandle;
+    Sync: corio::Future<u8>, FutureWait<'static, u8>, CallHandle, TimerHandle, DoneHandle;
     Send: Task<u8>, Task<()>, Sleep, Timeout<YieldNow>, Runner<SimReactor>, Runner<MioReactor>;
     Sync: Task<u8>, Sleep, Timeout<YieldNow>, Runner<SimReactor>;
     Sync: Mutex<Rc<u8>>, Queue<Rc<u8>, 4>, DynQueue<Rc<u8>>, DynPriorityQueue<Rc<u8>>, Mutex<Stays>, Queue<Stays, 4>;
@@ -99,6 +103,7 @@ is_not! {
     Send: corio::queues::Put<'static, Rc<u8>, corio::queues::Fifo<Rc<u8>, 4>>;
     Send: Emitter<'static, u8>, Emit<'static, u8>;
     Sync: Emitter<'static, u8>, Emit<'static, u8>;
+    Unpin: FutureWait<'static, u8>;
     Unpin: Sleep, Timeout<YieldNow>, Timeout<PhantomData<Sleep>>, Map<Sleep, u8>;
     Unpin: corio::queues::BroadcastSend<'static, u8, 2>, corio::queues::BroadcastRecv<'static, 'static, u8, 2>;
     Clone: Task<u8>, MutexGuard<'static, u8>, Permit<'static>, Sleep, Emitter<'static, u8>, BoundedPermit<'static>;

@@ -195,6 +195,9 @@ impl<T> Future<T> {
     }
 }
 
+/// What is in it is never pinned.
+impl<T> Unpin for Future<T> {}
+
 impl<T> Default for Future<T> {
     fn default() -> Self {
         Self::new()

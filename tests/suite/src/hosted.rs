@@ -1,5 +1,6 @@
 //! Tests that need a heap, threads and unwinding.
 
+mod callbacks;
 mod foreign;
 mod hostile;
 mod models;

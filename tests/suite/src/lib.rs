@@ -60,6 +60,7 @@ mod list;
 
 mod bounded;
 mod broadcast;
+mod futures;
 mod gate;
 mod generators;
 mod harness;

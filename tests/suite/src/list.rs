@@ -226,6 +226,17 @@ macro_rules! no_heap_tests {
 macro_rules! no_heap_shared_tests {
     ($then:ident) => {
         $then! {
+            futures {
+                a_value_is_set_once_and_seen_by_all
+                a_future_that_was_cancelled_has_no_value
+                awaiters_go_on_in_order_of_arrival_one_turn_later
+                cancelling_an_awaiter_cancels_the_future_for_all
+                a_cancel_behind_the_set_unwinds_the_awaiter_and_leaves_the_value
+                a_timeout_around_an_await_cancels_the_future
+                an_awaiter_that_waits_for_something_else_meanwhile_leaves_the_future_be
+                an_awaiter_dropped_at_any_stage_leaves_the_others_be
+                the_value_is_dropped_once_wherever_it_is
+            }
             bounded {
                 a_release_too_many_fails_and_changes_nothing
                 a_permit_released_by_hand_is_not_released_twice
@@ -355,6 +366,32 @@ macro_rules! no_heap_shared_tests {
 macro_rules! hosted_tests {
     ($then:ident) => {
         $then! {
+            callbacks {
+                callbacks_and_steps_stand_in_one_line
+                what_a_callback_makes_ready_waits_for_the_next_turn
+                a_timers_callback_runs_in_the_very_turn_in_which_it_is_due
+                what_a_timers_callback_starts_is_all_in_the_next_turn
+                taken_back_a_callback_is_dropped_at_once
+                a_callback_takes_back_itself_in_vain_and_the_next_in_time
+                between_turns_a_handle_calls_and_afterwards_nothing_does
+                callbacks_that_are_left_run_in_the_next_run_or_are_dropped_at_the_end
+                callbacks_are_no_tasks
+                done_callbacks_and_awaiters_of_a_task_go_in_order
+                the_end_of_a_task_is_told_however_it_ends
+                callbacks_and_awaiters_of_a_future_go_in_order
+                a_callback_keeps_its_future_until_it_has_run
+                a_leaked_awaiter_leads_nowhere
+                errors_of_callbacks_go_to_the_hook_and_the_batch_goes_on
+                a_hook_may_put_another_in_its_place
+                a_task_that_was_let_go_reports_its_error
+                a_panic_in_a_callback_goes_through_run_and_the_others_are_called
+                an_eager_task_takes_its_first_step_within_spawn
+                an_eager_step_cancels_its_spawner_who_ends_where_it_next_waits
+                a_panic_in_an_eager_step_is_the_spawners_too
+                an_eager_task_starts_in_a_destructor_of_a_task_that_unwinds
+                awaiters_under_wakers_of_others_are_woken_too
+                a_callback_registered_while_the_loop_closes_is_dropped
+            }
             foreign {
                 locks_go_round_in_order_under_futures_unordered
                 sleeps_end_in_order_under_futures_unordered
