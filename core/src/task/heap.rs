@@ -113,10 +113,12 @@ impl Slots {
             // SAFETY: as above.
             unsafe { self.held.with(|held| held.push(slot)) };
         }
-        let block = Box::new(Block { next: ptr::null(), slots: crate::sync::array_of!(Slot::new(); BLOCK) });
-        let block = Box::leak(block);
+        let mut block = Box::new(Block { next: ptr::null(), slots: crate::sync::array_of!(Slot::new(); BLOCK) });
         // SAFETY: `OwnThread` by the caller's word; the closures call nothing.
-        unsafe { self.blocks.with(|blocks| block.next = core::mem::replace(&mut blocks.0, block)) };
+        block.next = unsafe { self.blocks.with(|blocks| blocks.0) };
+        let block: &'static Block = Box::leak(block);
+        // SAFETY: as above.
+        unsafe { self.blocks.with(|blocks| blocks.0 = block) };
         let [first, rest @ ..] = &block.slots;
         for slot in rest.iter().rev() {
             // SAFETY: as above.
