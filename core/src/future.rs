@@ -57,7 +57,8 @@ impl Guarded for Stage {
 ///
 /// # Cancellation
 /// A task that is cancelled while it awaits a future cancels the future, for all who await it, and unwinds when its own turn
-/// comes. A timeout does the same. Whoever should not have that say waits for an [`Event`](crate::Event) beside it.
+/// comes; a timeout around it does the same. Under a foreign combinator with wakers of its own nothing is passed on: what is
+/// below is just dropped. Whoever should not have that say waits for an [`Event`](crate::Event) that is set beside it.
 pub struct Future<T> {
     lines: Lines<Stage, 1>,
     value: UnsafeCell<MaybeUninit<T>>,
