@@ -117,14 +117,6 @@ macro_rules! no_heap_tests {
                 shut_down_at_once_it_drops_what_is_in_and_counts_it_as_done
                 four_producers_and_two_consumers_lose_nothing
             }
-            one_shot {
-                a_value_is_received_once_and_sent_once
-                a_receiver_waits_at_the_cost_of_two_polls_and_goes_on_one_turn_later
-                a_receiver_dropped_at_any_stage_leaves_the_value_to_the_next
-                the_value_is_dropped_once_wherever_it_is
-                requests_are_answered_in_turn
-                a_value_is_sent_from_elsewhere
-            }
             wait {
                 a_cell_wakes_once_and_forgets
                 a_second_waker_takes_the_place_of_the_first
@@ -226,6 +218,14 @@ macro_rules! no_heap_tests {
 macro_rules! no_heap_shared_tests {
     ($then:ident) => {
         $then! {
+            one_shot {
+                a_value_is_received_once_and_sent_once
+                a_receiver_waits_at_the_cost_of_two_polls_and_goes_on_one_turn_later
+                a_receiver_dropped_at_any_stage_leaves_the_value_to_the_next
+                the_value_is_dropped_once_wherever_it_is
+                requests_are_answered_in_turn
+                a_value_is_sent_from_elsewhere
+            }
             futures {
                 a_value_is_set_once_and_seen_by_all
                 a_future_that_was_cancelled_has_no_value
