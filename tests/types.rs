@@ -11,11 +11,11 @@ use std::sync::MutexGuard as StdMutexGuard;
 use corio::generator::{Emit, Filter, Iter, Map, Next};
 use corio::wait::WaitCell;
 use corio::{
-    Barrier, BoundedPermit, BoundedSemaphore, Broadcast, BroadcastReceiver, Cancelled, Condition, ConditionGuard,
-    Context, ContextVar, DynLifoQueue, DynPriorityQueue, DynQueue, Emitter, Event, Instant, LifoQueue, Mutex,
-    MutexGuard, OnceCell, OneShot, Permit, PoolFull, PriorityQueue, Queue, RawCondition, RawLock, RunError, Runner,
-    RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, Signal, Sleep, Spawn, Task, TaskPool, TimedOut, Timeout,
-    Token, Turn, Watch, WatchReceiver, YieldNow, generator,
+    Barrier, BoundedPermit, BoundedSemaphore, Broadcast, BroadcastReceiver, CallHandle, Cancelled, Condition,
+    ConditionGuard, Context, ContextVar, DoneHandle, DynLifoQueue, DynPriorityQueue, DynQueue, Emitter, Event,
+    FutureWait, Instant, LifoQueue, Mutex, MutexGuard, OnceCell, OneShot, Permit, PoolFull, PriorityQueue, Queue,
+    RawCondition, RawLock, RunError, Runner, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, Signal, Sleep,
+    Spawn, Task, TaskPool, TimedOut, Timeout, TimerHandle, Token, Turn, Watch, WatchReceiver, YieldNow, generator,
 };
 use corio_mio::{MioReactor, Unparker};
 use corio_sim::{Deadlock, SimReactor, SimUnparker};
@@ -86,11 +86,14 @@ is! {
     Send: corio::Join<(YieldNow, YieldNow)>, corio::Select<[YieldNow; 2]>;
     Unpin: corio::Gather<(Task<PhantomPinned>, Task<u8>)>, corio::Shield<Task<u8>>;
     Unpin: Task<PhantomPinned>, YieldNow, MutexGuard<'static, PhantomPinned>, Permit<'static>;
+    Unpin: corio::Future<PhantomPinned>, CallHandle, TimerHandle, DoneHandle;
     Unpin: Emit<'static, PhantomPinned>, Iter<PhantomPinned>, Next<'static, Items<u8>>;
 }
 
 is_not! {
     Send: Spawn, Context, Token<u8>;
+    Send: corio::Future<u8>, FutureWait<'static, u8>, CallHandle, TimerHandle, DoneHandle;
+    Sync: corio::Future<u8>, FutureWait<'static, u8>, CallHandle, TimerHandle, DoneHandle;
     Send: Task<u8>, Task<()>, Sleep, Timeout<YieldNow>, Runner<SimReactor>, Runner<MioReactor>;
     Sync: Task<u8>, Sleep, Timeout<YieldNow>, Runner<SimReactor>;
     Sync: Mutex<Rc<u8>>, Queue<Rc<u8>, 4>, DynQueue<Rc<u8>>, DynPriorityQueue<Rc<u8>>, Mutex<Stays>, Queue<Stays, 4>;
@@ -109,6 +112,7 @@ is_not! {
     Sync: Emitter<'static, u8>, Emit<'static, u8>;
     Send: corio::Gather<(Task<u8>, Task<u8>)>, corio::Wait<Task<u8>>, corio::AsCompleted<&'static Task<u8>>;
     Send: corio::Shield<Task<u8>>, corio::CancelAndWait<Task<u8>>, corio::Join<(YieldNow, Sleep)>;
+    Unpin: FutureWait<'static, u8>;
     Unpin: Sleep, Timeout<YieldNow>, Timeout<PhantomData<Sleep>>, Map<Sleep, u8>;
     Unpin: corio::queues::BroadcastSend<'static, u8, 2>, corio::queues::BroadcastRecv<'static, 'static, u8, 2>;
     Clone: Task<u8>, MutexGuard<'static, u8>, Permit<'static>, Sleep, Emitter<'static, u8>, BoundedPermit<'static>;

@@ -63,8 +63,12 @@
 //! through the waker, so [`sleep()`] and [`spawn`] work inside any foreign combinator. A [`Handle`] names a loop where there is
 //! no ambience.
 //!
+//! **A callback is an entry of the same queue.** What `call_soon` is given, or `on_done` of a task or a future, lives in
+//! a body as a task's future does, and is called where a task would have its step; what a timer is to call is called in
+//! the turn in which it is due. An error that leaves a callback goes to the hook of its loop.
+//!
 //! **Cancelling is an unwinding poll.** [`Task::cancel`] counts a request and passes it on to what the task waits for, if
-//! that is another task; or else it queues the task's next step, which unwinds. A task that stands in no *scope* is just
+//! that is another task, or a [`struct@Future`]; or else it queues the task's next step, which unwinds. A task that stands in no *scope* is just
 //! dropped, guards and all. One that does (in a [`timeout()`], say) is polled once more with the loop's flag that says
 //! "unwinding": the innermost scope drops what it holds, and decides whether it goes on, waits for something first, or leaves it to
 //! the next scope outside. So drops stay synchronous, no leaf future knows of any of this, and still a scope can do
@@ -76,7 +80,7 @@
 //! | 1 | `task` (slot, waker, ready, body) | what a wake reaches |
 //! | 2 | `wait`, `timers` | lines of waiters, [`wait::WaitCell`]; deadlines |
 //! | 3 | `sched` | the loop, its turns, spawning, the ambient loop |
-//! | 4 | [`locks`], [`queues`], [`mod@context`], [`mod@generator`], [`combine`], `sleep`, `timeout` | what programs are written with |
+//! | 4 | [`locks`], [`queues`], [`mod@context`], [`mod@generator`], [`combine`], `sleep`, `timeout`, `future`, `calls`, `done` | what programs are written with |
 //! | 5 | `runner` | a reactor and a loop, from start to end |
 //!
 //! # Features
@@ -97,8 +101,13 @@ extern crate alloc;
 #[cfg(any(feature = "std", loom))]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+mod calls;
 pub mod combine;
 pub mod context;
+#[cfg(feature = "alloc")]
+mod done;
+mod future;
 pub mod generator;
 pub mod locks;
 #[cfg(all(test, loom))]
@@ -117,6 +126,8 @@ mod timers;
 pub mod wait;
 
 #[cfg(feature = "alloc")]
+pub use calls::{CallHandle, TimerHandle, call_at, call_later, call_soon};
+#[cfg(feature = "alloc")]
 pub use combine::{
     AsCompleted, AsCompletedWithin, CancelAndWait, Fallible, Gather, GatherError, Shield, Tasks, TryTasks, TryWaitable,
     Until, Wait, Waitable, Waited, as_completed, cancel_and_wait, gather, shield, try_gather, wait,
@@ -128,6 +139,9 @@ pub use context::ContextVar;
 #[cfg(feature = "alloc")]
 pub use context::{Context, ResetError, Token};
 pub use core::time::Duration;
+#[cfg(feature = "alloc")]
+pub use done::DoneHandle;
+pub use future::{Future, FutureWait};
 pub use generator::{Comprehension, Emitter, Generator, collect, generator, try_generator};
 pub use locks::{
     Barrier, BoundedPermit, BoundedSemaphore, BrokenBarrier, Condition, ConditionGuard, Event, Mutex, MutexGuard,
@@ -144,9 +158,9 @@ pub use queues::{DynLifoQueue, DynPriorityQueue, DynQueue};
 pub use reactor::{Reactor, Unpark};
 pub use runner::{RunError, Runner, Turn};
 pub use sched::current::now;
-pub use sched::{Handle, LoopMemory};
 #[cfg(feature = "alloc")]
-pub use sched::{Spawn, spawn, spawn_with};
+pub use sched::{Ending, Failed, Failure, Spawn, spawn, spawn_with};
+pub use sched::{Handle, LoopMemory};
 pub use sleep::{Sleep, YieldNow, sleep, sleep_until, yield_now};
 pub use task::{Cancelled, PoolFull, Task, TaskPool};
 #[cfg(feature = "alloc")]

@@ -16,6 +16,8 @@ OPTIONS: await    main and tasks await each other
          barrier  tasks wait at a barrier, which is aborted and reset
          ctx      all set and reset context variables, in given contexts too
          combine  gather, wait, as_completed, shield and wait_for over tasks
+         call     callbacks and futures
+         eager    tasks that start eagerly; not with `self`
 """
 import json
 import os
@@ -114,6 +116,10 @@ class Generator:
             ]
             if "self" in self.options:
                 choices.append((.5, lambda: self.settled("cancel", h=self.me)))
+        if "call" in self.options:
+            choices.append((4, self.call))
+            if self.me is not None:
+                choices.append((3, lambda: self.settled("await", h=r.choice("fg"))))
         return r.choices([make for _, make in choices], [weight for weight, _ in choices])[0]()
 
     def set_var(self):
@@ -124,10 +130,10 @@ class Generator:
         return self.op("ctx_set", o=self.r.choice("vw"), v=self.label(), token="k%d" % (self.tokens - 1))
 
     def condition(self, depth):
-        name = self.r.choice("cdf")
+        name = self.r.choice("cdk")
         self.held.append(name)
-        if name in "df" and self.r.random() < .5:
-            self.held.append("f" if name == "d" else "d")
+        if name in "dk" and self.r.random() < .5:
+            self.held.append("k" if name == "d" else "d")
         body = self.body(depth, self.r.randrange(1, 4))
         self.held.clear()
         return self.settled("with", o=name, body=body)
@@ -155,6 +161,44 @@ class Generator:
         if kind == "shield":
             return self.settled("shield", h=r.choice(tasks))
         return self.settled("wait_for", h=r.choice(tasks), ms=r.choice([None, 10, 20] + zero))
+
+    def call(self):
+        """Something about callbacks, or a future."""
+        r = self.r
+        fields = dict(text="call " + self.label(), do=[self.sync() for _ in range(r.randrange(3))])
+        name, taken_back = "c" + self.label(), r.random() < .3
+        if taken_back:
+            fields["as"] = name
+        others = [t for t in self.tasks if t != self.me and (self.me is None or t < self.me)]
+        kind, undo = r.randrange(9), self.op("cb_cancel", cb=name)
+        if kind < 2:
+            made = self.op("call_soon", **fields)
+        elif kind < 4:
+            made = self.op("call_later", ms=r.choice([0, 10, 10, 20]), **fields)
+        elif kind < 5:
+            made = self.op("call_at", at=r.choice([0, 10, 20, 30, 40]), **fields)
+        elif kind < 8:
+            made, undo = self.op("on_done", h=r.choice(others + ["f", "g"]), **fields), self.settled("off_done", cb=name)
+        else:
+            return self.sync()
+        return self.op("block", body=[made] + self.body(0, r.randrange(2)) + [undo]) if taken_back else made
+
+    def sync(self):
+        r = self.r
+        choices = [
+            lambda: self.op("log", text=self.label()),
+            lambda: self.settled("f_set", o=r.choice("fg"), v=r.randrange(9)),
+            lambda: self.settled("f_err", o=r.choice("fg"), e="F"),
+            lambda: self.settled("cancel", h=r.choice("fg")),
+            lambda: self.op("state", h=r.choice("fg")),
+            lambda: self.op("event_set", o="e"),
+            lambda: self.settled("put_nowait", o="q", v=r.randrange(9)),
+            lambda: self.op("call_soon", text="soon " + self.label(), do=[]),
+            lambda: self.op("call_later", text="later " + self.label(), ms=r.choice([0, 10]), do=[]),
+        ]
+        if self.tasks:
+            choices.append(lambda: self.settled("cancel", h=r.choice(self.tasks)))
+        return r.choice(choices)()
 
     def guard(self, body):
         return self.op("guard", text="left " + self.label(), body=body)
@@ -200,7 +244,8 @@ class Generator:
             self.me = task = "t%d" % i
             tasks[task] = [self.guard(self.body(2, r.randrange(1, 6)))]
             self.me = None
-            spawn = self.op("spawn", task=task)
+            eager = {"eager": True} if "eager" in self.options and r.random() < .5 else {}
+            spawn = self.op("spawn", task=task, **eager)
             if "ctx" in self.options and r.random() < .4:
                 if r.random() < .5:
                     main.append(self.op("ctx_copy", **{"as": "x%d" % self.contexts}))
@@ -220,10 +265,12 @@ class Generator:
             "q": {"kind": "queue", "maxsize": r.randrange(3)},
             "p": {"kind": r.choice(queues), "maxsize": r.randrange(3)},
             "c": {"kind": "condition"}, "d": {"kind": "condition", "lock": "h"},
-            "f": {"kind": "condition", "lock": "h"}, "h": {"kind": "lock"}, "n": {"kind": "cell"},
+            "k": {"kind": "condition", "lock": "h"}, "h": {"kind": "lock"}, "n": {"kind": "cell"},
             "b": {"kind": "barrier", "parties": r.choice([1, 2, 2, 2, 3, 3])},
             "v": {"kind": "context_var", "default": 0}, "w": {"kind": "context_var", "default": None},
         }
+        if "call" in self.options:
+            objects.update({"f": {"kind": "future"}, "g": {"kind": "future"}})
         return {"name": name, "doc": "Random.", "objects": objects, "tasks": tasks, "gens": self.gens,
                 "main": main}
 

@@ -81,7 +81,7 @@ impl Handle {
     }
 
     /// The loop, if it is still the one that this was made for: then its runner is on this thread, and alive.
-    fn get(&self) -> Option<&'static Loop> {
+    pub(crate) fn get(&self) -> Option<&'static Loop> {
         (self.place.ready().lease() == self.lease).then_some(self.place)
     }
 }

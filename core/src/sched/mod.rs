@@ -7,8 +7,16 @@ mod scheduler;
 #[cfg(feature = "alloc")]
 mod contexts;
 #[cfg(feature = "alloc")]
+mod entry;
+#[cfg(feature = "alloc")]
+mod failure;
+#[cfg(feature = "alloc")]
 mod spawn;
 
+#[cfg(feature = "alloc")]
+pub(crate) use entry::{Entry, call};
+#[cfg(feature = "alloc")]
+pub use failure::{Ending, Failed, Failure};
 #[cfg(feature = "alloc")]
 pub use spawn::{Spawn, spawn, spawn_with};
 

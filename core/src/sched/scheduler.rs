@@ -27,6 +27,8 @@ use crate::task::callback::Callback;
 use crate::task::joiners::Joiners;
 use crate::task::pool::Pooled;
 use crate::task::ready::Ready;
+#[cfg(feature = "alloc")]
+use crate::task::ready::Suspended;
 use crate::task::slot::{Slot, Special, Step};
 use crate::task::waker;
 use crate::timers::Timers;
@@ -70,6 +72,9 @@ pub(crate) struct State {
     pub(super) contexts: Contexts,
     #[cfg(not(feature = "alloc"))]
     pub(crate) frames: Frames,
+    /// Who is told of failures that nobody awaits.
+    #[cfg(feature = "alloc")]
+    pub(super) hook: Option<super::failure::Hook>,
     closing: bool,
 }
 
@@ -141,6 +146,8 @@ impl Loop {
                     contexts: Contexts::new(),
                     #[cfg(not(feature = "alloc"))]
                     frames: Frames::new(),
+                    #[cfg(feature = "alloc")]
+                    hook: None,
                     closing: false,
                 }),
                 unwinding: AtomicBool::new(false),
@@ -148,6 +155,17 @@ impl Loop {
                 root: Slot::new(),
             }
         }
+    }
+
+    /// The loop that `ready` is of.
+    ///
+    /// # Safety
+    /// It is of one: it owns a slot.
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn of(ready: &'static Ready) -> &'static Self {
+        // Through the address, which the lease has exposed for the whole loop: a reference is to its first field alone.
+        // SAFETY: the first field of a loop, by the caller's word; loops are `Immortal`.
+        unsafe { &*ptr::with_exposed_provenance(ptr::from_ref(ready).addr()) }
     }
 
     pub(crate) fn ready(&self) -> &Ready {
@@ -258,9 +276,14 @@ impl Loop {
                 if self.is_due(&now) {
                     wakes.take_in();
                     if wakes.is_empty() {
-                        ran += self.fire(true);
+                        let (fired, plain) = self.fire(true);
+                        ran += fired;
                         if ran >= limit {
                             break;
+                        }
+                        if !plain {
+                            // What was called may have taken time, and registered what is due by now.
+                            continue;
                         }
                         // Here the next turn begins. No task has run since the clock was read.
                     } else {
@@ -281,7 +304,7 @@ impl Loop {
                     }
                 }
                 if self.with(|state| state.timers.has_due()) {
-                    ran += self.fire(false);
+                    ran += self.fire(false).0;
                 }
                 if self.ended.load(Ordering::Relaxed) {
                     self.ended.store(false, Ordering::Relaxed);
@@ -332,12 +355,12 @@ impl Loop {
     }
 
     /// Wakes those whose time has come: what was collected, or else, where that is `at_once`, what the heap has, at the
-    /// time that was read last.
+    /// time that was read last. How many they were; and true if nothing was done but to wake tasks.
     ///
     /// # Safety
     /// `OwnThread`.
     #[cfg_attr(any(feature = "std", loom), inline(never))]
-    unsafe fn fire(&'static self, mut at_once: bool) -> usize {
+    unsafe fn fire(&'static self, mut at_once: bool) -> (usize, bool) {
         let mut fired = 0;
         loop {
             // SAFETY: by the caller's word; `take_due` and `take_first` call nothing.
@@ -347,7 +370,7 @@ impl Loop {
                     due => due,
                 })
             };
-            let Some((waker, expires)) = waker else { return fired };
+            let Some((waker, expires)) = waker else { return (fired, at_once) };
             fired += 1;
             if at_once
                 && (expires
@@ -420,6 +443,17 @@ impl Loop {
                 }
             }
         }
+    }
+
+    /// Makes the first step of the task in `slot`, which was not queued, within the step that is under way, if one is.
+    ///
+    /// # Safety
+    /// `OwnThread`, and this loop is the ambient one; the task was adopted just now.
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn step_within(&'static self, slot: &'static Slot) {
+        let _outer = Outer { place: self, step: self.ready.suspend(), unwinding: self.set_unwinding(false) };
+        // SAFETY: by the caller's word; alive, so it has a body.
+        unsafe { Header::step(NonNull::new_unchecked(slot.header()), slot, self) };
     }
 
     /// One step of a task that was cancelled, or waited for another, or stands in a scope.
@@ -598,9 +632,11 @@ impl Loop {
         // SAFETY: by the caller's word. A cancel queues tasks and runs nothing.
         unsafe {
             self.each_task(|slot| {
-                slot.set_leftover();
-                slot.cancel();
-                count += 1;
+                if !slot.is_hidden() {
+                    slot.set_leftover();
+                    slot.cancel();
+                    count += 1;
+                }
             });
             self.with(|state| state.leftovers = count);
         }
@@ -664,6 +700,8 @@ impl Loop {
                 }
             }
             self.ready.wakes().close();
+            #[cfg(feature = "alloc")]
+            self.set_hook(None);
             core::mem::forget(on_panic);
         }
     }
@@ -733,6 +771,28 @@ impl Drop for Abandon {
         // What was due has left the heap and was not woken yet.
         // SAFETY: as above; `undo_due` calls nothing.
         unsafe { self.0.with(|state| state.timers.undo_due()) };
+    }
+}
+
+/// The step within which another was made; it goes on, whatever happens.
+#[cfg(feature = "alloc")]
+struct Outer {
+    place: &'static Loop,
+    step: Suspended,
+    unwinding: bool,
+}
+
+#[cfg(feature = "alloc")]
+impl Drop for Outer {
+    fn drop(&mut self) {
+        if let Some(slot) = self.place.ready.running() {
+            // Its poll has panicked.
+            self.place.ready.clear_running();
+            // SAFETY: made by `step_within`; the task is in the middle of its step, so it has a body.
+            unsafe { self.place.abandon(slot) };
+        }
+        self.place.ready.resume(&self.step);
+        self.place.set_unwinding(self.unwinding);
     }
 }
 
@@ -818,6 +878,8 @@ impl Lease {
     fn of(place: &'static Loop, memory: Option<&'static LoopMemory>) -> Self {
         // SAFETY: it is this lease's alone; whoever had it before has wound it up.
         unsafe { place.reset() };
+        #[cfg(feature = "alloc")]
+        ptr::from_ref(place).expose_provenance(); // for `Loop::of`
         Self { place, memory }
     }
 

@@ -45,14 +45,12 @@ pub fn spawn<F: Future + 'static>(future: F) -> Task<F::Output> {
 #[track_caller]
 pub fn spawn_with<F: Future + 'static>(options: Spawn, future: F) -> Task<F::Output> {
     let here = current::get("spawn_with()");
-    let task = match options.name {
-        None => spawn_on(here, future, ()),
-        Some(name) => spawn_on(here, future, name),
-    };
-    if let (Some(context), Some(slot)) = (options.context, task.slot()) {
-        here.put_context(slot, context);
+    match (options.eager, options.name) {
+        (false, None) => in_context(here, spawn_on(here, future, ()), options.context),
+        (false, Some(name)) => in_context(here, spawn_on(here, future, name), options.context),
+        (true, None) => begin_on(here, future, (), options.context),
+        (true, Some(name)) => begin_on(here, future, name, options.context),
     }
-    task
 }
 
 /// How to start a task, for [`spawn_with`].
@@ -60,12 +58,13 @@ pub fn spawn_with<F: Future + 'static>(options: Spawn, future: F) -> Task<F::Out
 pub struct Spawn {
     name: Option<&'static str>,
     context: Option<Context>,
+    eager: bool,
 }
 
 impl Spawn {
     /// As [`spawn`] does it.
     pub const fn new() -> Self {
-        Self { name: None, context: None }
+        Self { name: None, context: None, eager: false }
     }
 
     /// Gives the task a name, for its handle and for whoever looks at the loop. A task without one does not pay for it.
@@ -81,6 +80,31 @@ impl Spawn {
         self.context = Some(context.clone());
         self
     }
+
+    /// Runs the first step at once, within the call that spawns; a task that ends in it takes no turn at all. asyncio:
+    /// `eager_start`.
+    ///
+    /// The step is the task's own: [`current_task`](crate::current_task) names it, and the caller goes on when it is over.
+    /// If the step panics, so does the call, and the task counts as cancelled.
+    ///
+    /// ```
+    /// # corio_sim::run(async {
+    /// let task = corio::spawn_with(corio::Spawn::new().eager(), async { 5 });
+    /// assert_eq!(task.outcome(), Some(Ok(&5)));
+    /// # });
+    /// ```
+    pub const fn eager(mut self) -> Self {
+        self.eager = true;
+        self
+    }
+}
+
+/// Gives a task, which has not made a step, the context that it was to have.
+fn in_context<T>(here: &'static Loop, task: Task<T>, context: Option<Context>) -> Task<T> {
+    if let (Some(context), Some(slot)) = (context, task.slot()) {
+        here.put_context(slot, context);
+    }
+    task
 }
 
 pub(crate) fn spawn_on<F: Future + 'static, N: Name>(here: &'static Loop, future: F, name: N) -> Task<F::Output> {
@@ -95,6 +119,28 @@ pub(crate) fn spawn_on<F: Future + 'static, N: Name>(here: &'static Loop, future
         here.adopt(slot);
         let task = Task::new(slot);
         started.tell();
+        task
+    }
+}
+
+/// As `spawn_on`, with the first step made at once.
+fn begin_on<F: Future + 'static, N: Name>(
+    here: &'static Loop,
+    future: F,
+    name: N,
+    context: Option<Context>,
+) -> Task<F::Output> {
+    if here.is_closing() {
+        return Task::refused();
+    }
+    let body = Box::into_raw(Box::new(Body::new(future, name, Free::Heap)));
+    // SAFETY: as in `spawn_on`. Should the step panic, the task is the handle's, and is over.
+    unsafe {
+        let slot = here.ready().claim();
+        slot.start_unqueued(here.ready(), body.cast(), true);
+        here.adopt(slot);
+        let task = in_context(here, Task::new(slot), context);
+        here.step_within(slot);
         task
     }
 }

@@ -9,6 +9,7 @@
 //! `Awaited` is in a pinned leaf future, which takes it out (`Slot::forget`) when it is dropped. The task's next step takes
 //! it out in any case.
 
+use super::ready::Ready;
 use super::slot::Slot;
 use core::ptr::{self, NonNull};
 
@@ -44,6 +45,38 @@ impl Awaits {
             return Some(Kind::Task(unsafe { &*self.0.map_addr(|address| address & !TASK).cast::<Slot>() }));
         }
         NonNull::new(self.0.cast_mut().cast()).map(Kind::Other)
+    }
+}
+
+/// A task that has noted what it waits for, as whoever it waits with remembers it.
+#[derive(Clone, Copy)]
+pub(crate) struct Waiting {
+    slot: &'static Slot,
+    owner: &'static Ready,
+    lease: u32,
+}
+
+impl Waiting {
+    /// Has the task note it.
+    ///
+    /// # Safety
+    /// As `Slot::await_on`.
+    pub(crate) unsafe fn note(slot: &'static Slot, awaits: Awaits) -> Self {
+        // SAFETY: by the caller's word.
+        unsafe { slot.await_on(awaits) };
+        Self { slot, owner: slot.owner(), lease: slot.owner().lease() }
+    }
+
+    /// Takes the note back, if it is there still.
+    ///
+    /// # Safety
+    /// On the thread where it was made.
+    pub(crate) unsafe fn forget(self, awaits: Awaits) {
+        // The loop may have ended, and be another thread's by now; then the slot is not looked at.
+        if self.owner.lease() == self.lease && ptr::eq(self.slot.owner(), self.owner) {
+            // SAFETY: the loop is this thread's, as it was then.
+            unsafe { self.slot.forget(awaits) };
+        }
     }
 }
 

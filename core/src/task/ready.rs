@@ -18,6 +18,10 @@ const CANCELLED: usize = 1;
 const IN_SCOPE: usize = 2;
 const NOTES: usize = CANCELLED | IN_SCOPE;
 
+/// A step that was put aside, with what was noted in it.
+#[cfg(feature = "alloc")]
+pub(crate) struct Suspended(*mut Slot);
+
 /// The queue of one loop and the handle that ends its sleep.
 pub(crate) struct Ready {
     wakes: Wakes<Slot>,
@@ -120,6 +124,30 @@ impl Ready {
             self.running.store(running.map_addr(|address| address | CANCELLED), Ordering::Relaxed);
         }
         is_running
+    }
+
+    /// Puts the step that is under way aside, if there is one, for that of another task within it. `resume` is given what
+    /// this returns.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn suspend(&self) -> Suspended {
+        let outer = Suspended(self.running.load(Ordering::Relaxed));
+        if let Some(slot) = self.running() {
+            slot.set_suspended(true);
+        }
+        self.clear_running();
+        outer
+    }
+
+    /// Goes on with the step that was put aside.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn resume(&self, outer: &Suspended) {
+        self.running.store(outer.0, Ordering::Relaxed);
+        if let Some(slot) = self.running() {
+            slot.set_suspended(false);
+            if slot.is_cancelled() {
+                self.cancel_running(slot);
+            }
+        }
     }
 
     /// Notes whether the step that is under way, if any, has come to a pending scope; returns what was noted before.

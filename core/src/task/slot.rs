@@ -39,19 +39,23 @@ const SETTLED: u8 = 1 << 7;
 /// What a step looks at: with none of these it is a plain poll.
 const SPECIAL: u8 = DEAD | CANCEL | BORROWED | WAITS | SCOPED;
 
-/// The task was left over when its loop began to close.
-const LEFTOVER: u8 = 1 << 0;
-/// A timer that is due runs the step itself, as asyncio's timers run their callbacks.
-const TIMED: u8 = 1 << 1;
-/// Not a task to users: a callback.
-const HIDDEN: u8 = 1 << 2;
+/// What is in the slot, beside a plain task: these two bits.
+const KIND: u8 = 3;
 /// The task lives in a pool, and stands in its loop's list of those.
-const POOLED: u8 = 1 << 3;
+const POOLED: u8 = 1;
+/// Not a task to users: a callback.
+const HIDDEN: u8 = 2;
+/// A callback, and a timer that is due runs its step itself, as asyncio's timers run theirs.
+const TIMED: u8 = 3;
+/// The task was left over when its loop began to close.
+const LEFTOVER: u8 = 1 << 2;
 /// The task has a context, in its loop's table of those.
 #[cfg(feature = "alloc")]
-const CONTEXT: u8 = 1 << 4;
+const CONTEXT: u8 = 1 << 3;
 #[cfg(not(feature = "alloc"))]
 const CONTEXT: u8 = 0;
+/// Its step is under way, and in it that of a task that was started eagerly.
+const SUSPENDED: u8 = 1 << 4;
 /// The rest counts the timeouts that will cancel the task, and stays at its greatest once it is there.
 const TIMEOUT: u8 = 1 << 5;
 const TIMEOUTS: u8 = 7 << 5;
@@ -249,6 +253,21 @@ impl Slot {
         Started(unsafe { Wakes::push_here(self) })
     }
 
+    /// As `start` of a task, but nothing is queued: the caller makes the first step itself.
+    ///
+    /// # Safety
+    /// As `start`.
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn start_unqueued(&'static self, owner: &'static Ready, body: *mut (), handle: bool) {
+        self.owner.store(ptr::from_ref(owner).cast_mut(), Ordering::Relaxed);
+        self.body.set(body);
+        self.cancels.set(0);
+        self.traits.set(0);
+        self.flags.store(if handle { HANDLE } else { 0 }, Ordering::Relaxed);
+        // Whoever marks it next finds all that. Nobody has a waker of it, but a stale one.
+        Wakes::unmark(self);
+    }
+
     /// As `claim` and `start`, for a slot that `claim` has refused: takes it into use if the stale wake that holds it is on its way
     /// through `owner`'s own queue. The first step is where that wake is.
     ///
@@ -413,7 +432,7 @@ impl Slot {
     }
 
     pub(crate) fn is_pooled(&self) -> bool {
-        self.traits.get() & POOLED != 0
+        self.traits.get() & KIND == POOLED
     }
 
     /// Marks the task as one that has a context.
@@ -430,7 +449,7 @@ impl Slot {
     /// Marks the task as a callback, `timed` if a timer runs it.
     #[cfg(feature = "alloc")]
     pub(crate) fn set_hidden(&self, timed: bool) {
-        self.traits.set(self.traits.get() | HIDDEN | if timed { TIMED } else { 0 });
+        self.traits.set(self.traits.get() & !KIND | if timed { TIMED } else { HIDDEN });
     }
 
     /// True for a callback, which users do not count among the tasks.
@@ -440,7 +459,13 @@ impl Slot {
 
     /// True for a callback that a timer runs.
     pub(crate) fn is_timed(&self) -> bool {
-        self.traits.get() & TIMED != 0
+        self.traits.get() & KIND == TIMED
+    }
+
+    /// Notes whether the step of another task is made within its own.
+    #[cfg(feature = "alloc")]
+    pub(super) fn set_suspended(&self, suspended: bool) {
+        self.traits.set(self.traits.get() & !SUSPENDED | if suspended { SUSPENDED } else { 0 });
     }
 
     /// For a free slot: the next free one.
@@ -490,7 +515,8 @@ impl Slot {
                 }
             }
             slot.change(CANCEL, 0);
-            if !slot.owner().cancel_running(slot) {
+            let in_step = slot.owner().cancel_running(slot) || slot.traits.get() & SUSPENDED != 0;
+            if !in_step {
                 slot.push();
             }
             return true;
@@ -542,6 +568,16 @@ impl Slot {
                 self.change(0, WAITS);
             }
         }
+    }
+
+    /// Runs `f` with those who wait for the end of the task.
+    ///
+    /// # Safety
+    /// On the thread of the owner; it is a task, and alive. `f` calls nothing outside of `joiners`.
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn with_join<R>(&self, f: impl FnOnce(&mut super::joiners::Joiners) -> R) -> R {
+        // SAFETY: by the caller's word.
+        unsafe { (*self.header()).with_join(f) }
     }
 
     /// The beginning of a step that is not a plain poll: takes the request to cancel, what the task waited for, and that

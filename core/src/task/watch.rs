@@ -159,7 +159,7 @@ impl TaskId {
 
     /// The slot, while the task is in it, alive. Only what is this thread's is looked at: the loop, if its lease has not
     /// ended; then the slot, if it is that loop's still.
-    fn alive(&self) -> Option<&'static Slot> {
+    pub(crate) fn alive(&self) -> Option<&'static Slot> {
         let (slot, owner) = (self.slot?, self.owner?);
         let same = owner.lease() == self.lease && core::ptr::eq(slot.owner(), owner);
         (same && slot.id() == self.id && slot.is_alive()).then_some(slot)

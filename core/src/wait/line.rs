@@ -23,7 +23,8 @@ use core::ptr;
 const IDLE: u8 = 0;
 const WAITING: u8 = 1;
 const GRANTED: u8 = 2;
-/// Taken out of the line without a grant, because its task is about to drop it. If it does not, it begins anew.
+/// Taken out of the line without a grant: because its task is about to drop it (if it does not, it begins anew), or because
+/// there will never be one.
 const PASSED: u8 = 3;
 
 /// A place in a line, pinned in the future that waits.
@@ -39,6 +40,15 @@ struct Node {
     waker: StoredWaker,
     /// When it joined, in the line's count of `grant_all`s.
     epoch: u32,
+}
+
+impl Node {
+    /// True when it was in line when the round of `epoch` began.
+    #[inline]
+    fn is_older(&self, epoch: u32) -> bool {
+        // Wrapping: right as long as fewer than 2^31 rounds begin while one is under way.
+        (self.epoch.wrapping_sub(epoch) as i32) < 0
+    }
 }
 
 // SAFETY: but for `state`, which is atomic, it is touched under the lock of its line (`Linked`).
@@ -92,6 +102,16 @@ impl Waiter {
     #[inline]
     fn state(&self) -> u8 {
         self.state.load(Ordering::Relaxed)
+    }
+
+    /// True while it is in the line. Under the lock, or where all is on one thread.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.state() == WAITING
+    }
+
+    /// True if it was taken out of the line without a grant. Under the lock, or where all is on one thread.
+    pub(crate) fn is_passed(&self) -> bool {
+        self.state() == PASSED
     }
 
     #[inline]
@@ -244,6 +264,17 @@ impl Line {
         drop(unsafe { self.take_first(first, PASSED) });
     }
 
+    /// Takes the first out without a grant, and returns its waker, if it was in line when `begin_grant_all` returned `epoch`.
+    pub(crate) fn pass_older(&mut self, epoch: u32) -> StoredWaker {
+        // SAFETY: `Linked`.
+        unsafe {
+            match self.first.as_ref() {
+                Some(first) if first.node().is_older(epoch) => self.take_first(first, PASSED),
+                _ => StoredWaker::NONE,
+            }
+        }
+    }
+
     /// True when none is here to stay: all are about to be dropped by their tasks.
     pub(crate) fn all_leaving(&self) -> bool {
         let mut next = self.first;
@@ -271,8 +302,7 @@ impl Line {
         // SAFETY: `Linked`.
         unsafe {
             match self.first.as_ref() {
-                // Wrapping: right as long as fewer than 2^31 rounds begin while one is under way.
-                Some(first) if (first.node().epoch.wrapping_sub(epoch) as i32) < 0 => self.take_first(first, GRANTED),
+                Some(first) if first.node().is_older(epoch) => self.take_first(first, GRANTED),
                 _ => StoredWaker::NONE,
             }
         }

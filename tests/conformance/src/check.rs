@@ -245,7 +245,7 @@ mod tests {
         let different = Verdict::Different { got: String::new(), want: "x".to_owned() };
         report.verdicts.insert("lock_a".to_owned(), Verdict::Equal);
         report.verdicts.insert("lock_b".to_owned(), different);
-        report.verdicts.insert("wait_a".to_owned(), Verdict::Missing([Feature::Group, Feature::Future].into()));
+        report.verdicts.insert("wait_a".to_owned(), Verdict::Missing([Feature::Group, Feature::Reschedule].into()));
         let text = report.to_string();
         let lines: Vec<_> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
         assert_eq!(

@@ -8,14 +8,6 @@ use std::fmt::{self, Display};
 /// A part of the scenario language that corio, or this interpreter of it, lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Feature {
-    /// `call_soon`, `call_later`, `call_at`, `cb_cancel`.
-    Callback,
-    /// `on_done`, `off_done`.
-    DoneCallback,
-    /// `spawn` with an eager start.
-    Eager,
-    /// The settable future, `f_set`, `f_err`.
-    Future,
     /// `group`, and `spawn` into one.
     Group,
     /// `reschedule`, `tm_state`: a timeout that its body can reach.
@@ -26,9 +18,6 @@ impl Feature {
     /// What a known op needs; `None` for a word that is not in the language.
     pub(crate) fn of_op(op: &str) -> Option<Self> {
         Some(match op {
-            "call_soon" | "call_later" | "call_at" | "cb_cancel" => Feature::Callback,
-            "on_done" | "off_done" => Feature::DoneCallback,
-            "f_set" | "f_err" => Feature::Future,
             "group" => Feature::Group,
             "reschedule" | "tm_state" => Feature::Reschedule,
             _ => return None,
@@ -38,7 +27,6 @@ impl Feature {
     /// What a known kind of object needs; `None` for a word that is not in the language.
     pub(crate) fn of_object(kind: &str) -> Option<Self> {
         Some(match kind {
-            "future" => Feature::Future,
             _ => return None,
         })
     }
@@ -47,10 +35,6 @@ impl Feature {
 impl Display for Feature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Feature::Callback => "callback",
-            Feature::DoneCallback => "done_callback",
-            Feature::Eager => "eager",
-            Feature::Future => "future",
             Feature::Group => "group",
             Feature::Reschedule => "reschedule",
         })

@@ -1,11 +1,12 @@
-//! Handles: what a scenario calls a task by, shared by all who await it.
+//! Handles: what a scenario calls a task or a future by, shared by all who await it.
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
+    fmt::Debug,
     rc::Rc,
 };
 
-use corio::{Cancelled, Event, Task, TaskId, current_task};
+use corio::{Cancelled, DoneHandle, Event, Future, Task, TaskId, current_task};
 
 use crate::{
     ops::{Outcome, Raised},
@@ -29,6 +30,7 @@ pub(crate) struct Handle {
 
 enum Kind {
     Task(OnceCell<Task<Outcome<Value>>>),
+    Future(Rc<Future<Outcome<Value>>>),
     /// The runner owns it.
     Main {
         id: OnceCell<TaskId>,
@@ -46,6 +48,25 @@ impl Handle {
     /// The handle of a task that [`start`](Handle::start) will bring.
     pub(crate) fn task(label: Rc<str>) -> Rc<Self> {
         Handle::new(label, Kind::Task(OnceCell::new()))
+    }
+
+    pub(crate) fn future(label: Rc<str>) -> Rc<Self> {
+        Handle::new(label, Kind::Future(Rc::new(Future::new())))
+    }
+
+    /// Ends a future; an error if it has ended, or is a task.
+    pub(crate) fn set(&self, outcome: Outcome<Value>) -> Outcome<()> {
+        let Kind::Future(future) = &self.kind else { return Err(Raised::error("RuntimeError")) };
+        future.set(outcome).map_err(|_| Raised::error("InvalidStateError"))
+    }
+
+    /// Has `f` called at its end; none for a task that has not been started.
+    pub(crate) fn on_done<E: Debug>(&self, f: impl FnOnce() -> Result<(), E> + 'static) -> Option<DoneHandle> {
+        match &self.kind {
+            Kind::Task(task) => task.get().map(|task| task.on_done(|_| f())),
+            Kind::Future(future) => Some(future.on_done(|_| f())),
+            Kind::Main { id, .. } => id.get().map(|id| id.on_done(|_| f())),
+        }
     }
 
     pub(crate) fn main() -> Rc<Self> {
@@ -98,6 +119,7 @@ impl Handle {
     pub(crate) fn ended(&self) -> Option<Ended> {
         match &self.kind {
             Kind::Task(task) => task.get()?.outcome().map(|outcome| self.judge(outcome)),
+            Kind::Future(future) => future.outcome().map(|outcome| self.judge(outcome)),
             Kind::Main { ended, .. } => ended.borrow().clone(),
         }
     }
@@ -123,6 +145,7 @@ impl Handle {
     pub(crate) fn cancel(&self) -> bool {
         match &self.kind {
             Kind::Task(task) => task.get().is_some_and(Task::cancel),
+            Kind::Future(future) => future.cancel(),
             Kind::Main { id, cancelled, .. } => {
                 let taken = id.get().is_some_and(TaskId::cancel);
                 cancelled.set(cancelled.get() + u32::from(taken));
@@ -135,6 +158,7 @@ impl Handle {
     pub(crate) fn cancelling(&self) -> u32 {
         match &self.kind {
             Kind::Task(task) => task.get().map_or(0, Task::cancelling),
+            Kind::Future(_) => 0,
             Kind::Main { id, cancelled, .. } => match id.get() {
                 Some(id) if !id.is_done() => id.cancelling(),
                 _ => cancelled.get(),
@@ -146,6 +170,7 @@ impl Handle {
     pub(crate) fn id(&self) -> Option<TaskId> {
         match &self.kind {
             Kind::Task(task) => task.get().map(Task::id),
+            Kind::Future(_) => None,
             Kind::Main { id, .. } => id.get().copied(),
         }
     }
@@ -154,7 +179,7 @@ impl Handle {
     pub(crate) fn as_task(&self) -> Option<&Task<Outcome<Value>>> {
         match &self.kind {
             Kind::Task(task) => task.get(),
-            Kind::Main { .. } => None,
+            Kind::Future(_) | Kind::Main { .. } => None,
         }
     }
 
@@ -166,6 +191,7 @@ impl Handle {
                     task.ended().await;
                 }
             }
+            Kind::Future(future) => drop(future.wait().await),
             Kind::Main { end, .. } => end.wait().await,
         }
         self.ended().unwrap_or(Ended::Cancelled)

@@ -49,7 +49,7 @@ pub(crate) fn make(specs: &HashMap<Rc<str>, ObjectSpec>) -> HashMap<Rc<str>, Obj
     static VARIABLES: [ContextVar<Value>; 8] = [const { ContextVar::new() }; 8];
     let mut variables = VARIABLES.iter();
     let mut variable = || variables.next().expect("scenarios have few variables");
-    let objects = specs.iter().map(|(name, spec)| (name.clone(), Object::new(spec, &mut variable)));
+    let objects = specs.iter().filter_map(|(name, spec)| Some((name.clone(), Object::new(spec, &mut variable)?)));
     let mut objects: HashMap<_, _> = objects.collect();
     for (name, spec) in specs {
         if let ObjectSpec::Condition { lock: Some(lock) } = spec
@@ -63,8 +63,10 @@ pub(crate) fn make(specs: &HashMap<Rc<str>, ObjectSpec>) -> HashMap<Rc<str>, Obj
 }
 
 impl Object {
-    fn new(spec: &ObjectSpec, variable: impl FnOnce() -> &'static ContextVar<Value>) -> Self {
-        match *spec {
+    /// None for what is a handle.
+    fn new(spec: &ObjectSpec, variable: impl FnOnce() -> &'static ContextVar<Value>) -> Option<Self> {
+        Some(match *spec {
+            ObjectSpec::Future => return None,
             ObjectSpec::Lock { scoped: true } => Object::Lock(Lock::Scoped(Mutex::new(()))),
             ObjectSpec::Lock { scoped: false } => Object::Lock(Lock::Raw(Rc::default())),
             ObjectSpec::Event => Object::Event(Event::new()),
@@ -81,7 +83,7 @@ impl Object {
             }),
             ObjectSpec::Variable { ref default } => Object::Variable { var: variable(), default: default.clone() },
             ObjectSpec::Cell { value } => Object::Cell(Cell::new(value)),
-        }
+        })
     }
 }
 

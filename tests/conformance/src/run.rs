@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, collections::BTreeSet, io, rc::Rc};
 
-use corio::{Cancelled, Instant, Reactor, RunError, Runner};
+use corio::{Cancelled, Instant, Reactor, RunError, Runner, now};
 use corio_mio::MioReactor;
 use corio_sim::{Deadlock, SimReactor};
 
@@ -61,6 +61,9 @@ fn execute<R: Reactor<Error = Deadlock>>(scenario: &Scenario, reactor: R) -> Res
     let world = World::new(scenario, main.clone());
     let clock = Rc::new(Cell::new(Instant::ZERO));
     let mut runner = Runner::new(Watched { reactor, clock: clock.clone(), world: world.clone() });
+
+    let log = world.clone();
+    runner.handle().on_failure(move |failure| log.emit(now(), &format!("loop: callback error {:?}", failure.error)));
 
     let vars = Vars::from([("self".into(), Value::str("main"))]);
     let ctx = Ctx::new(world.clone(), main.clone(), vars);

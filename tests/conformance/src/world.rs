@@ -11,8 +11,8 @@ use corio::{Context, ContextVar, Instant, Token, now};
 use crate::{
     handle::Handle,
     objects::{self, Object},
-    ops::{Body, Opened, Outcome, Raised, Template},
-    parse::{Mistake, Scenario},
+    ops::{Body, Callback, Opened, Outcome, Raised, Template},
+    parse::{Mistake, ObjectSpec, Scenario},
     value::{Expr, NoVariable, Text, Value, Vars},
 };
 
@@ -30,6 +30,7 @@ pub(crate) struct World {
     /// What sets of context variables have given; none once it was used.
     pub(crate) tokens: RefCell<HashMap<Rc<str>, Option<Given>>>,
     pub(crate) contexts: RefCell<HashMap<Rc<str>, Context>>,
+    callbacks: RefCell<HashMap<String, Callback>>,
     /// `None` once it has been taken.
     trace: RefCell<Option<Vec<String>>>,
     ended: Cell<bool>,
@@ -38,11 +39,16 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(scenario: &Scenario, main: Rc<Handle>) -> Rc<Self> {
+        let futures = scenario.objects.iter().filter(|(_, spec)| matches!(spec, ObjectSpec::Future));
+        let mut handles: BTreeMap<_, _> =
+            futures.map(|(name, _)| (name.clone(), Handle::future(name.clone()))).collect();
+        handles.insert(main.label(), main.clone());
         Rc::new(World {
             tasks: scenario.tasks.clone(),
             generators: scenario.generators.clone(),
             objects: objects::make(&scenario.objects),
-            handles: BTreeMap::from([(main.label(), main.clone())]).into(),
+            handles: handles.into(),
+            callbacks: RefCell::default(),
             main,
             created: RefCell::default(),
             opened: RefCell::default(),
@@ -123,6 +129,19 @@ impl World {
     }
 }
 
+impl World {
+    /// Binds a callback to its name, which may be another's no longer.
+    pub(crate) fn add_callback(&self, name: String, callback: Callback) {
+        self.callbacks.borrow_mut().insert(name, callback);
+    }
+
+    /// Runs `f` with the callback of that name.
+    pub(crate) fn with_callback<R>(&self, name: &str, f: impl FnOnce(&Callback) -> R) -> Outcome<R> {
+        let callbacks = self.callbacks.borrow();
+        callbacks.get(name).map(f).ok_or_else(|| self.mistake(format!("no callback {name}")))
+    }
+}
+
 /// A running task: what it shares, its handle, its variables.
 pub(crate) struct Ctx {
     pub(crate) world: Rc<World>,
@@ -133,6 +152,13 @@ pub(crate) struct Ctx {
 impl Ctx {
     pub(crate) fn new(world: Rc<World>, me: Rc<Handle>, vars: Vars) -> Self {
         Ctx { world, me, vars: vars.into() }
+    }
+
+    /// For a callback made here: a copy of the variables.
+    pub(crate) fn for_callback(&self) -> Self {
+        let mut vars = self.vars.borrow().clone();
+        vars.insert("self".into(), Value::str("cb"));
+        Ctx::new(self.world.clone(), Handle::task("cb".into()), vars)
     }
 
     pub(crate) fn set(&self, name: &Rc<str>, value: Value) {

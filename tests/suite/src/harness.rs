@@ -1,4 +1,4 @@
-#![allow(unsafe_code)] // `Bell`, a waker over a static, for want of an `Arc`; `Own`, a handle in a static
+#![allow(unsafe_code)] // `Bell`, a waker over a static, for want of an `Arc`; `Own`, `Local`: what is not `Sync` in a static
 //! What the tests are written with: logs and counters for statics, wakers that count, spawning with and without a heap.
 //!
 //! Everything lives in statics and counts with plain loads and stores, so that it builds where there is no allocator and
@@ -135,6 +135,12 @@ pub(crate) async fn counted<F: Future>(polls: &'static Count, future: F) -> F::O
     })
     .await
 }
+
+/// Something in a static that belongs to one thread.
+pub(crate) struct Local<T>(pub(crate) T);
+
+// SAFETY: `OneTest`, see `Own`.
+unsafe impl<T> Sync for Local<T> {}
 
 /// Where a task finds its own handle.
 ///

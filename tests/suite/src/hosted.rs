@@ -1,5 +1,6 @@
 //! Tests that need a heap, threads and unwinding.
 
+mod callbacks;
 mod combine;
 mod contexts;
 mod foreign;

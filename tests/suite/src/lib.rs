@@ -63,6 +63,7 @@ mod bounded;
 mod broadcast;
 mod combine;
 mod conditions;
+mod futures;
 mod gate;
 mod generators;
 mod harness;

@@ -167,14 +167,6 @@ macro_rules! no_heap_tests {
                 shut_down_at_once_it_drops_what_is_in_and_counts_it_as_done
                 four_producers_and_two_consumers_lose_nothing
             }
-            one_shot {
-                a_value_is_received_once_and_sent_once
-                a_receiver_waits_at_the_cost_of_two_polls_and_goes_on_one_turn_later
-                a_receiver_dropped_at_any_stage_leaves_the_value_to_the_next
-                the_value_is_dropped_once_wherever_it_is
-                requests_are_answered_in_turn
-                a_value_is_sent_from_elsewhere
-            }
             wait {
                 a_cell_wakes_once_and_forgets
                 a_second_waker_takes_the_place_of_the_first
@@ -276,6 +268,25 @@ macro_rules! no_heap_tests {
 macro_rules! no_heap_shared_tests {
     ($then:ident) => {
         $then! {
+            one_shot {
+                a_value_is_received_once_and_sent_once
+                a_receiver_waits_at_the_cost_of_two_polls_and_goes_on_one_turn_later
+                a_receiver_dropped_at_any_stage_leaves_the_value_to_the_next
+                the_value_is_dropped_once_wherever_it_is
+                requests_are_answered_in_turn
+                a_value_is_sent_from_elsewhere
+            }
+            futures {
+                a_value_is_set_once_and_seen_by_all
+                a_future_that_was_cancelled_has_no_value
+                awaiters_go_on_in_order_of_arrival_one_turn_later
+                cancelling_an_awaiter_cancels_the_future_for_all
+                a_cancel_behind_the_set_unwinds_the_awaiter_and_leaves_the_value
+                a_timeout_around_an_await_cancels_the_future
+                an_awaiter_that_waits_for_something_else_meanwhile_leaves_the_future_be
+                an_awaiter_dropped_at_any_stage_leaves_the_others_be
+                the_value_is_dropped_once_wherever_it_is
+            }
             bounded {
                 a_release_too_many_fails_and_changes_nothing
                 a_permit_released_by_hand_is_not_released_twice
@@ -438,6 +449,32 @@ macro_rules! hosted_tests {
                 the_time_is_up_for_each_task_that_has_not_ended
                 a_shield_keeps_a_cancellation_from_the_task
                 cancel_and_wait_is_over_when_the_guards_have_run
+            }
+            callbacks {
+                callbacks_and_steps_stand_in_one_line
+                what_a_callback_makes_ready_waits_for_the_next_turn
+                a_timers_callback_runs_in_the_very_turn_in_which_it_is_due
+                what_a_timers_callback_starts_is_all_in_the_next_turn
+                taken_back_a_callback_is_dropped_at_once
+                a_callback_takes_back_itself_in_vain_and_the_next_in_time
+                between_turns_a_handle_calls_and_afterwards_nothing_does
+                callbacks_that_are_left_run_in_the_next_run_or_are_dropped_at_the_end
+                callbacks_are_no_tasks
+                done_callbacks_and_awaiters_of_a_task_go_in_order
+                the_end_of_a_task_is_told_however_it_ends
+                callbacks_and_awaiters_of_a_future_go_in_order
+                a_callback_keeps_its_future_until_it_has_run
+                a_leaked_awaiter_leads_nowhere
+                errors_of_callbacks_go_to_the_hook_and_the_batch_goes_on
+                a_hook_may_put_another_in_its_place
+                a_task_that_was_let_go_reports_its_error
+                a_panic_in_a_callback_goes_through_run_and_the_others_are_called
+                an_eager_task_takes_its_first_step_within_spawn
+                an_eager_step_cancels_its_spawner_who_ends_where_it_next_waits
+                a_panic_in_an_eager_step_is_the_spawners_too
+                an_eager_task_starts_in_a_destructor_of_a_task_that_unwinds
+                awaiters_under_wakers_of_others_are_woken_too
+                a_callback_registered_while_the_loop_closes_is_dropped
             }
             foreign {
                 locks_go_round_in_order_under_futures_unordered

@@ -10,6 +10,7 @@
 //! Errors and cancelled outcomes of others are values that travel outward ([`Raised`]). A task's own cancellation is none
 //! of these: corio drops the task's future, and the guards of `guard` and `with` run as Rust drops them.
 
+mod calls;
 mod cells;
 mod combine;
 mod contexts;
@@ -27,6 +28,7 @@ use crate::{
     value::{Text, Value, ok_text},
     world::Ctx,
 };
+pub(crate) use calls::Callback;
 pub(crate) use combine::Entry;
 pub(crate) use generators::{Opened, Step, Template};
 pub(crate) use tasks::{parse_spawn, root};
@@ -52,6 +54,7 @@ pub(crate) enum Act {
 #[derive(Debug)]
 pub(crate) enum Now {
     Flow(flow::Now),
+    Calls(calls::Now),
     Tasks(tasks::Now),
     Time(time::Now),
     Locks(locks::Now),
@@ -109,6 +112,7 @@ pub(crate) type Outcome<T> = Result<T, Raised>;
 pub(crate) fn parse(fields: &Fields) -> Parsed<Option<Act>> {
     let areas = [
         flow::parse,
+        calls::parse,
         tasks::parse,
         time::parse,
         locks::parse,
@@ -140,29 +144,40 @@ pub(crate) fn run<'a>(body: &'a [Op], ctx: &'a Ctx) -> Pin<Box<dyn Future<Output
 }
 
 async fn step(op: &Op, ctx: &Ctx) -> Outcome<Flow> {
-    let flow = match &op.settle {
-        None => act(&op.act, ctx).await?,
-        Some(label) => {
-            let label = ctx.text(label)?;
-            let flow = act(&op.act, ctx).await;
-            let outcome = match &flow {
-                Ok(Flow::Value(value)) => ok_text(value),
-                Ok(Flow::Break | Flow::Return(_)) => ok_text(&Value::None),
-                Err(Raised::Error(name)) => format!("err {name}"),
-                Err(Raised::Cancelled) if !ctx.is_cancelling() => "cancelled".to_owned(),
-                Err(raised) => return Err(raised.clone()),
-            };
-            ctx.log(&format!("{label} -> {outcome}"));
-            match flow {
-                Ok(flow) => flow,
-                Err(_) => return Ok(Flow::DONE),
-            }
-        }
-    };
-    if let (Flow::Value(value), Some(name)) = (&flow, &op.into) {
-        ctx.set(name, value.clone());
+    let label = op.label(ctx)?;
+    let flow = act(&op.act, ctx).await;
+    op.settle(label, flow, ctx)
+}
+
+impl Op {
+    fn label(&self, ctx: &Ctx) -> Outcome<Option<String>> {
+        self.settle.as_ref().map(|label| ctx.text(label)).transpose()
     }
-    Ok(flow)
+
+    /// What comes of an op that is over: it may be logged, and its value kept.
+    fn settle(&self, label: Option<String>, flow: Outcome<Flow>, ctx: &Ctx) -> Outcome<Flow> {
+        let flow = match label {
+            None => flow?,
+            Some(label) => {
+                let outcome = match &flow {
+                    Ok(Flow::Value(value)) => ok_text(value),
+                    Ok(Flow::Break | Flow::Return(_)) => ok_text(&Value::None),
+                    Err(Raised::Error(name)) => format!("err {name}"),
+                    Err(Raised::Cancelled) if !ctx.is_cancelling() => "cancelled".to_owned(),
+                    Err(raised) => return Err(raised.clone()),
+                };
+                ctx.log(&format!("{label} -> {outcome}"));
+                match flow {
+                    Ok(flow) => flow,
+                    Err(_) => return Ok(Flow::DONE),
+                }
+            }
+        };
+        if let (Flow::Value(value), Some(name)) = (&flow, &self.into) {
+            ctx.set(name, value.clone());
+        }
+        Ok(flow)
+    }
 }
 
 async fn act(act: &Act, ctx: &Ctx) -> Outcome<Flow> {
@@ -183,6 +198,7 @@ impl Now {
     pub(crate) fn run(&self, ctx: &Ctx) -> Outcome<Value> {
         match self {
             Now::Flow(op) => op.run(ctx),
+            Now::Calls(op) => op.run(ctx),
             Now::Tasks(op) => op.run(ctx),
             Now::Time(op) => op.run(),
             Now::Locks(op) => op.run(ctx),

@@ -32,6 +32,7 @@ pub(crate) struct Spawn {
     body: Source,
     args: Args,
     context: Option<Text>,
+    eager: bool,
 }
 
 #[derive(Debug)]
@@ -60,13 +61,16 @@ pub(crate) fn parse_spawn(fields: &Fields) -> Parsed<Spawn> {
     if fields.has("group") {
         fields.lacks(Feature::Group);
     }
-    if fields.flag("eager")? {
-        fields.lacks(Feature::Eager);
-    }
     let body =
         if fields.has("body") { Source::Inline(fields.body("body")?) } else { Source::Template(fields.name("task")?) };
     let label = if fields.has("as") { fields.text("as")? } else { fields.text("task")? };
-    Ok(Spawn { label, body, args: fields.values("args")?, context: fields.opt_text("context")? })
+    Ok(Spawn {
+        label,
+        body,
+        args: fields.values("args")?,
+        context: fields.opt_text("context")?,
+        eager: fields.flag("eager")?,
+    })
 }
 
 impl Now {
@@ -124,14 +128,15 @@ impl Spawn {
             Source::Template(name) => ctx.world.template(name)?,
         };
         let handle = Handle::task(label);
-        let mut options = corio::Spawn::new();
+        let mut options = if self.eager { corio::Spawn::new().eager() } else { corio::Spawn::new() };
         if let Some(context) = &self.context {
             let label = ctx.text(context)?;
             let contexts = ctx.world.contexts.borrow();
             let context = contexts.get(label.as_str());
             options = options.context(context.ok_or_else(|| ctx.world.mistake(format!("no context {label}")))?);
         }
-        handle.start(corio::spawn_with(options, root(body, Ctx::new(ctx.world.clone(), handle.clone(), vars))));
+        let main = root(body, Ctx::new(ctx.world.clone(), handle.clone(), vars));
+        handle.start(corio::spawn_with(options, main));
         ctx.world.add_task(handle.clone());
         Ok(handle)
     }

@@ -108,6 +108,6 @@ fn expired<E>(ctx: &Ctx, outcome: Result<Outcome<Flow>, E>) -> Outcome<Flow> {
     }
 }
 
-fn millis(ms: i64) -> Duration {
+pub(super) fn millis(ms: i64) -> Duration {
     Duration::from_millis(ms.max(0) as u64)
 }
