@@ -179,6 +179,7 @@ mod flavour {
         }
 
         /// The list, which is the caller's from here on, if there is one.
+        #[expect(clippy::box_collection, reason = "the box is what is in the one word")]
         fn list(&self) -> Option<Box<Vec<Joiner>>> {
             // SAFETY: `Tagged`; those who call this do not use `self` again.
             (self.0 & TAG == MANY)

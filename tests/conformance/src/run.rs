@@ -151,7 +151,7 @@ impl Reactor for Steps {
     type Unparker = <MioReactor as Reactor>::Unparker;
 
     fn now(&self) -> Instant {
-        Instant::from_millis(self.0.now().as_millis() as u64 / STEP * STEP)
+        Instant::from_millis(self.0.now().as_millis() / STEP * STEP)
     }
 
     fn park(&mut self, until: Option<Instant>) -> Result<(), Deadlock> {

@@ -58,6 +58,11 @@ const TABLE: &[Row] = &[
     row("locks", &["sync", "task::stored", "wait"], "state and a line: they know no loop, so any executor will do"),
     row("locks::condition", &["sync", "task::stored", "wait", "scope"], "a cancelled wait takes its lock again first"),
     row("queues", &["sync", "task::stored", "wait"], "as the locks"),
+    row(
+        "combine::tests",
+        &["time", "reactor", "task", "sched", "scope", "sleep", "timeout", "combine", "runner"],
+        "whole loops",
+    ),
     row("generator", &[], "a body and its consumer, face to face: nothing of the loop is between them"),
     row("runner", &["sync", "time", "reactor", "task", "sched"], "the loop and its reactor, put together"),
 ];
