@@ -1,20 +1,26 @@
 #![allow(unsafe_code)] // reads the output of a task that is watched
 //! `Waitable`: what `gather`, `wait`, `as_completed` and `shield` take: tasks, given or lent.
 
+use super::select::Either;
+use super::source::Source;
+use crate::future::Future as Settable;
 use crate::task::watched::Watched;
 use crate::task::{Cancelled, Task};
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
-/// Something that ends and that many may wait for: a [`Task`], given away or lent.
+/// Something that ends and that many may wait for: a [`Task`], given away or lent, or a settable [`Future`](crate::Future).
 ///
 /// | given | its output | dropped before the end |
 /// |---|---|---|
 /// | `Task<T>` | `T` | cancels it |
 /// | `&mut Task<T>` | `T` | it goes on |
 /// | `&Task<T>` | `&T` | it goes on |
+/// | `&Rc<Future<T>>` | `&T` | it stays pending |
+/// | [`Either`] of two | what both have | as the one that it is |
 pub trait Waitable: sealed::Sealed + Unpin + Sized {
     /// What it returns.
     type Value;
@@ -26,7 +32,7 @@ pub trait Waitable: sealed::Sealed + Unpin + Sized {
     const SHARED: bool;
 
     #[doc(hidden)]
-    fn watched(&self) -> Watched;
+    fn watched(&self) -> Source;
 
     /// How it has ended. It has.
     #[doc(hidden)]
@@ -74,6 +80,56 @@ impl<'a, T, E> Fallible for &'a Result<T, E> {
     }
 }
 
+impl<T: 'static> sealed::Sealed for &Rc<Settable<T>> {}
+
+impl<'a, T: 'static> Waitable for &'a Rc<Settable<T>> {
+    type Value = T;
+    type Output = &'a T;
+    const SHARED: bool = true;
+
+    fn watched(&self) -> Source {
+        Source::Future(Rc::clone(self) as _)
+    }
+
+    fn take(self) -> Result<&'a T, Cancelled> {
+        match self.outcome() {
+            Some(outcome) => outcome,
+            None => unreachable!("it has ended"),
+        }
+    }
+
+    fn let_go(self) {}
+}
+
+impl<A, B> sealed::Sealed for Either<A, B> {}
+
+impl<A: Waitable, B: Waitable<Value = A::Value, Output = A::Output>> Waitable for Either<A, B> {
+    type Value = A::Value;
+    type Output = A::Output;
+    const SHARED: bool = A::SHARED || B::SHARED;
+
+    fn watched(&self) -> Source {
+        match self {
+            Self::First(a) => a.watched(),
+            Self::Second(b) => b.watched(),
+        }
+    }
+
+    fn take(self) -> Result<A::Output, Cancelled> {
+        match self {
+            Self::First(a) => a.take(),
+            Self::Second(b) => b.take(),
+        }
+    }
+
+    fn let_go(self) {
+        match self {
+            Self::First(a) => a.let_go(),
+            Self::Second(b) => b.let_go(),
+        }
+    }
+}
+
 /// Looks at an output, of the type that it is for, whether it is a failure.
 pub(super) type Judge = unsafe fn(*const ()) -> bool;
 
@@ -118,8 +174,8 @@ impl<T> Waitable for Task<T> {
     type Output = T;
     const SHARED: bool = false;
 
-    fn watched(&self) -> Watched {
-        Watched::task(self)
+    fn watched(&self) -> Source {
+        Source::Task(Watched::task(self))
     }
 
     fn take(mut self) -> Result<T, Cancelled> {
@@ -136,8 +192,8 @@ impl<T> Waitable for &mut Task<T> {
     type Output = T;
     const SHARED: bool = false;
 
-    fn watched(&self) -> Watched {
-        Watched::task(self)
+    fn watched(&self) -> Source {
+        Source::Task(Watched::task(self))
     }
 
     fn take(self) -> Result<T, Cancelled> {
@@ -155,8 +211,8 @@ impl<'a, T> Waitable for &'a Task<T> {
     type Output = &'a T;
     const SHARED: bool = true;
 
-    fn watched(&self) -> Watched {
-        Watched::task(self)
+    fn watched(&self) -> Source {
+        Source::Task(Watched::task(self))
     }
 
     fn take(self) -> Result<&'a T, Cancelled> {

@@ -2,9 +2,10 @@
 //! `gather`: the outcomes of several tasks, together.
 
 use super::child::{Fallible, Judge, TryWaitable, Waitable};
+use super::source::Source;
 use super::watching::{Rule, Watching};
 use crate::task::Cancelled;
-use crate::task::watched::{End, Watched};
+use crate::task::watched::End;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::Cell;
@@ -248,7 +249,7 @@ pub trait Tasks: sealed::Tasks + Unpin + Sized {
     type Outcomes;
 
     #[doc(hidden)]
-    fn watched(&self, of: &mut Vec<Watched>);
+    fn watched(&self, of: &mut Vec<Source>);
 
     #[doc(hidden)]
     fn values(self) -> Result<Self::Values, Cancelled>;
@@ -392,7 +393,7 @@ impl<C: Waitable> Tasks for Vec<C> {
     type Values = Vec<C::Output>;
     type Outcomes = Vec<Result<C::Output, Cancelled>>;
 
-    fn watched(&self, of: &mut Vec<Watched>) {
+    fn watched(&self, of: &mut Vec<Source>) {
         of.extend(self.iter().map(C::watched));
     }
 
@@ -432,7 +433,7 @@ impl<C: Waitable, const N: usize> Tasks for [C; N] {
     type Values = [C::Output; N];
     type Outcomes = [Result<C::Output, Cancelled>; N];
 
-    fn watched(&self, of: &mut Vec<Watched>) {
+    fn watched(&self, of: &mut Vec<Source>) {
         of.extend(self.iter().map(C::watched));
     }
 
@@ -483,7 +484,7 @@ macro_rules! tuple {
             type Values = ($($task::Output,)*);
             type Outcomes = ($(Result<$task::Output, Cancelled>,)*);
 
-            fn watched(&self, of: &mut Vec<Watched>) {
+            fn watched(&self, of: &mut Vec<Source>) {
                 of.extend([$(self.$index.watched()),*]);
             }
 

@@ -28,6 +28,8 @@ mod completed;
 mod gather;
 #[cfg(feature = "alloc")]
 mod shield;
+#[cfg(feature = "alloc")]
+mod source;
 #[cfg(all(test, feature = "alloc", not(loom)))]
 mod tests;
 #[cfg(feature = "alloc")]

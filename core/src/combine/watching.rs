@@ -10,16 +10,18 @@
 //! - `Home`: each child's `home` is the `Watching` that it is in, which is in an `Rc` and does not move.
 //! - `OwnThread`: it is not `Send`, and callbacks are run by the loop of the thread that has armed them.
 
+use super::source::Source;
 use crate::sched::{Loop, current};
 use crate::task::StoredWaker;
 use crate::task::awaited::{Awaited, Awaits, Table};
 use crate::task::callback::Callback;
 use crate::task::slot::Slot;
-use crate::task::watched::{End, Watched};
+use crate::task::watched::End;
+use crate::wait::Waiter;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::cell::Cell;
+use core::cell::{Cell, UnsafeCell};
 use core::pin::Pin;
 use core::ptr::{self, NonNull};
 use core::task::Waker;
@@ -56,7 +58,9 @@ pub(super) struct Watching<R: Rule> {
 
 struct Child<R: Rule> {
     callback: Callback,
-    watched: Watched,
+    watched: Source,
+    /// Its place in the line of a future.
+    waiter: UnsafeCell<Waiter>,
     home: Cell<*const Watching<R>>,
     index: usize,
     watches: Cell<bool>,
@@ -88,11 +92,12 @@ impl<R: Rule> Watching<R> {
 
     /// Watches all of them, on the loop that runs here. Nothing is done about those that have ended already.
     #[track_caller]
-    pub(super) fn new(what: &str, of: Vec<Watched>, rule: R) -> Rc<Self> {
+    pub(super) fn new(what: &str, of: Vec<Source>, rule: R) -> Rc<Self> {
         let here = current::get(what);
         let child = |(index, watched)| Child {
             callback: Callback::new(Child::<R>::call),
             watched,
+            waiter: UnsafeCell::new(Waiter::new()),
             home: Cell::new(ptr::null()),
             index,
             watches: Cell::new(false),
@@ -109,7 +114,7 @@ impl<R: Rule> Watching<R> {
         for child in &this.children {
             child.home.set(Rc::as_ptr(&this));
             if child.watched.end().is_none() {
-                child.watched.watch(child.arm(here));
+                child.watched.watch(child.arm(here), child.waiter());
                 child.watches.set(true);
             }
         }
@@ -180,11 +185,16 @@ impl<R: Rule> Child<R> {
         unsafe { Pin::new_unchecked(&self.callback) }.arm(here, ptr::from_ref(self).cast())
     }
 
+    fn waiter(&self) -> Pin<&mut Waiter> {
+        // SAFETY: `Home`: it does not move until it is dropped; `OwnThread`, and those who take it use it in one line.
+        unsafe { Pin::new_unchecked(&mut *self.waiter.get()) }
+    }
+
     fn unwatch(&self) {
         if self.watches.replace(false)
             && let Some(slot) = self.callback.slot()
         {
-            self.watched.unwatch(slot);
+            self.watched.unwatch(slot, self.waiter());
         }
         self.callback.disarm();
     }
@@ -200,8 +210,7 @@ impl<R: Rule> Child<R> {
         };
         // A stale wake of the slot may come before the end.
         let Some(end) = this.watched.end() else { return };
-        this.watches.set(false);
-        this.callback.disarm();
+        this.unwatch();
         if home.rule.ended(this.index, end) {
             home.wake();
         }

@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use corio::{Cancelled, DoneHandle, Event, Future, Task, TaskId, current_task};
+use corio::{Cancelled, DoneHandle, Either, Event, Future, Task, TaskId, current_task};
 
 use crate::{
     ops::{Outcome, Raised},
@@ -175,11 +175,12 @@ impl Handle {
         }
     }
 
-    /// The task, unless it is main.
-    pub(crate) fn as_task(&self) -> Option<&Task<Outcome<Value>>> {
+    /// What combinators take, unless it is main.
+    pub(crate) fn as_child(&self) -> Option<Either<&Task<Outcome<Value>>, &Rc<Future<Outcome<Value>>>>> {
         match &self.kind {
-            Kind::Task(task) => task.get(),
-            Kind::Future(_) | Kind::Main { .. } => None,
+            Kind::Task(task) => task.get().map(Either::First),
+            Kind::Future(future) => Some(Either::Second(future)),
+            Kind::Main { .. } => None,
         }
     }
 

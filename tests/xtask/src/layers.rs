@@ -49,7 +49,7 @@ const TABLE: &[Row] = &[
     row("timeout", &["time", "task::slot", "sched", "scope", "sleep"], "a scope with a deadline"),
     row(
         "combine",
-        &["time", "task", "sched", "scope", "sleep", "timeout"],
+        &["time", "task", "wait", "sched", "scope", "sleep", "timeout", "future"],
         "futures side by side, and tasks waited for",
     ),
     row("future", &["sync", "task", "wait", "sched::current"], "a line, and what a cancellation is passed on to"),

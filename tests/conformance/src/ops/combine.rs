@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use corio::{
-    Cancelled, Duration, GatherError, Task, Until, as_completed, cancel_and_wait, gather, shield, try_gather, wait,
+    Cancelled, Duration, Either, Future, GatherError, Task, Until, as_completed, cancel_and_wait, gather, shield,
+    try_gather, wait,
 };
 
 use super::{Act, Body, Flow, Outcome, Raised, run, tasks};
@@ -97,7 +98,7 @@ impl Wait {
                 };
                 let waited = wait(tasks_of(&handles, ctx)?, until, limit(timeout, ctx)?).await;
                 let [done, pending] = [&waited.done, &waited.pending].map(|tasks| {
-                    let labels: Vec<_> = tasks.iter().map(|task| handle_of(task, &handles).label()).collect();
+                    let labels: Vec<_> = tasks.iter().map(|task| handle_of(*task, &handles).label()).collect();
                     labels.join(", ")
                 });
                 Ok(Flow::Value(Value::str(format!("done [{done}] pending [{pending}]"))))
@@ -161,16 +162,17 @@ pub(crate) async fn without_time_or_body() -> Outcome<Value> {
     }
 }
 
-type ScenarioTask = Task<Outcome<Value>>;
+/// A task or a settable future of a scenario.
+type Child<'a> = Either<&'a Task<Outcome<Value>>, &'a Rc<Future<Outcome<Value>>>>;
 
 enum Next<'a> {
-    Unlimited(corio::AsCompleted<&'a ScenarioTask>),
-    Within(corio::AsCompletedWithin<&'a ScenarioTask>),
+    Unlimited(corio::AsCompleted<Child<'a>>),
+    Within(corio::AsCompletedWithin<Child<'a>>),
 }
 
 impl<'a> Next<'a> {
     /// The next that has ended; within `None` one for which the time was up.
-    async fn next(&mut self) -> Option<Option<&'a ScenarioTask>> {
+    async fn next(&mut self) -> Option<Option<Child<'a>>> {
         match self {
             Next::Unlimited(ended) => ended.next().await.map(Some),
             Next::Within(ended) => ended.next().await.map(Result::ok),
@@ -182,17 +184,21 @@ fn handles(of: &[Entry], ctx: &Ctx) -> Outcome<Vec<Rc<Handle>>> {
     of.iter().map(|entry| entry.handle(ctx)).collect()
 }
 
-fn tasks_of<'a>(handles: &'a [Rc<Handle>], ctx: &Ctx) -> Outcome<Vec<&'a ScenarioTask>> {
+fn tasks_of<'a>(handles: &'a [Rc<Handle>], ctx: &Ctx) -> Outcome<Vec<Child<'a>>> {
     handles.iter().map(|handle| task_of(handle, ctx)).collect()
 }
 
-fn task_of<'a>(handle: &'a Handle, ctx: &Ctx) -> Outcome<&'a ScenarioTask> {
-    handle.as_task().ok_or_else(|| ctx.world.mistake(format!("{} is no task", handle.label())))
+fn task_of<'a>(handle: &'a Handle, ctx: &Ctx) -> Outcome<Child<'a>> {
+    handle.as_child().ok_or_else(|| ctx.world.mistake(format!("{} cannot be waited for so", handle.label())))
 }
 
-fn handle_of<'a>(task: &ScenarioTask, handles: &'a [Rc<Handle>]) -> &'a Rc<Handle> {
+fn handle_of<'a>(child: Child<'_>, handles: &'a [Rc<Handle>]) -> &'a Rc<Handle> {
+    let address = |child: Child<'_>| match child {
+        Either::First(task) => std::ptr::from_ref(task).addr(),
+        Either::Second(future) => std::ptr::from_ref(future).addr(),
+    };
     let mut handles = handles.iter();
-    let found = handles.find(|handle| handle.as_task().is_some_and(|other| std::ptr::eq(other, task)));
+    let found = handles.find(|handle| handle.as_child().is_some_and(|other| address(other) == address(child)));
     found.expect("it is one of those given")
 }
 
