@@ -5,7 +5,7 @@
 //! So it is queued, run and dropped as tasks are; but users do not count it among them, it has no handle, and nobody
 //! cancels it at the loop's end: it is dropped.
 //!
-//! Invariant `Once`: the entry is over before its callback runs, so whoever would end it from in there comes too late.
+//! Invariant `Once`: the entry is marked before its callback runs, so whoever would drop it from in there comes too late.
 
 use super::{Ending, Failed, Failure, Handle, Loop, current};
 use crate::task::body::{Body, Free};
@@ -70,7 +70,7 @@ impl Entry {
         let Some(place) = self.alive() else { return false };
         // SAFETY: `OwnThread`: the name is not `Send`. It is alive, so it was adopted and not settled, and by `Once`
         // its step is not under way: before its callback it runs no code of users.
-        unsafe { place.abandon(self.slot) };
+        unsafe { place.abandon_within(self.slot) };
         true
     }
 
@@ -78,7 +78,7 @@ impl Entry {
     fn alive(&self) -> Option<&'static Loop> {
         let place = self.place.get()?;
         let same = core::ptr::eq(self.slot.owner(), place.ready()) && self.slot.id() == self.id;
-        (same && self.slot.is_alive()).then_some(place)
+        (same && self.slot.is_alive() && !self.slot.is_cancelled()).then_some(place)
     }
 }
 
@@ -86,7 +86,7 @@ impl Entry {
 pub(crate) fn call<R: Ending>(f: impl FnOnce() -> R, at: &'static Location<'static>) {
     let here = current::get("a callback");
     if let Some(slot) = here.ready().running() {
-        slot.end();
+        slot.set_called();
     }
     let ending = f();
     if let Some(error) = ending.failure() {

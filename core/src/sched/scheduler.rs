@@ -451,9 +451,20 @@ impl Loop {
     /// `OwnThread`, and this loop is the ambient one; the task was adopted just now.
     #[cfg(feature = "alloc")]
     pub(crate) unsafe fn step_within(&'static self, slot: &'static Slot) {
-        let _outer = Outer { place: self, step: self.ready.suspend(), unwinding: self.set_unwinding(false) };
+        let _outer = Outer::new(self);
         // SAFETY: by the caller's word; alive, so it has a body.
         unsafe { Header::step(NonNull::new_unchecked(slot.header()), slot, self) };
+    }
+
+    /// Ends a callback within the step that is under way, if one is.
+    ///
+    /// # Safety
+    /// As `abandon`; its own step is not under way.
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn abandon_within(&'static self, slot: &'static Slot) {
+        let _outer = Outer::new(self);
+        // SAFETY: by the caller's word.
+        unsafe { self.abandon(slot) };
     }
 
     /// One step of a task that was cancelled, or waited for another, or stands in a scope.
@@ -780,6 +791,13 @@ struct Outer {
     place: &'static Loop,
     step: Suspended,
     unwinding: bool,
+}
+
+#[cfg(feature = "alloc")]
+impl Outer {
+    fn new(place: &'static Loop) -> Self {
+        Self { place, step: place.ready.suspend(), unwinding: place.set_unwinding(false) }
+    }
 }
 
 #[cfg(feature = "alloc")]

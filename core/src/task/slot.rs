@@ -468,6 +468,12 @@ impl Slot {
         self.traits.set(self.traits.get() & !SUSPENDED | if suspended { SUSPENDED } else { 0 });
     }
 
+    /// The callback in it is called from here on: as what was cancelled, it is not to be had any more.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn set_called(&self) {
+        self.change(CANCEL, 0);
+    }
+
     /// For a free slot: the next free one.
     #[cfg(feature = "alloc")]
     pub(crate) fn set_next_free(&self, next: *mut ()) {

@@ -475,6 +475,8 @@ macro_rules! hosted_tests {
                 an_eager_task_starts_in_a_destructor_of_a_task_that_unwinds
                 awaiters_under_wakers_of_others_are_woken_too
                 a_callback_registered_while_the_loop_closes_is_dropped
+                callbacks_run_in_a_copy_of_the_context_in_which_they_were_registered
+                a_callback_dropped_in_a_step_leaves_the_step_its_task
             }
             foreign {
                 locks_go_round_in_order_under_futures_unordered

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::rc::Rc;
 
 use corio::{
-    CallHandle, Cancelled, Failed, Future, Handle, Spawn, Task, all_tasks, call_at, call_later, call_soon,
+    CallHandle, Cancelled, ContextVar, Failed, Future, Handle, Spawn, Task, all_tasks, call_at, call_later, call_soon,
     current_task, now, sleep, spawn, spawn_with, yield_now,
 };
 
@@ -538,4 +538,50 @@ pub(crate) fn a_callback_registered_while_the_loop_closes_is_dropped<W: Hosted>(
     trace.expect(&[]);
     drop(runner);
     trace.expect(&["soon dropped", "later dropped"]);
+}
+
+pub(crate) fn callbacks_run_in_a_copy_of_the_context_in_which_they_were_registered<W: Hosted>(world: &mut W) {
+    static NUMBER: ContextVar<u8> = ContextVar::with_default(|| 0);
+    let trace = Trace::default();
+    world.run(async {
+        let note = |what: &'static str| {
+            let noted = trace.clone();
+            move || {
+                noted.note(format!("{what} {:?}", NUMBER.get()));
+                NUMBER.set(9);
+                noted.note(format!("{what} {:?}", NUMBER.get()));
+            }
+        };
+        call_soon(note("bare"));
+        NUMBER.set(1);
+        call_soon(note("soon"));
+        call_later(MS, note("later"));
+        let (task, ended) = (spawn(async {}), note("done"));
+        task.on_done(move |_| ended());
+        NUMBER.set(2);
+        sleep(MS * 3).await;
+        assert_eq!(NUMBER.get(), Some(2));
+        let nine = "Some(9)";
+        let expected = [("bare", "Some(0)"), ("soon", "Some(1)"), ("done", "Some(1)"), ("later", "Some(1)")];
+        let lines: Vec<_> = expected.iter().flat_map(|(a, b)| [format!("{a} {b}"), format!("{a} {nine}")]).collect();
+        trace.expect(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    });
+}
+
+pub(crate) fn a_callback_dropped_in_a_step_leaves_the_step_its_task<W: Hosted>(world: &mut W) {
+    world.run(async {
+        let main = current_task();
+        let guard = on_drop(|| assert!(current_task().is_none()));
+        let callback = call_soon(move || drop(guard));
+        assert!(callback.cancel());
+        assert!(current_task() == main && main.is_some());
+        // It is still its own to cancel.
+        let task = spawn(async {
+            let me = current_task().expect("it is one");
+            call_soon(|| ()).cancel();
+            assert!(me.cancel());
+            yield_now().await;
+        });
+        assert_eq!(task.await, Err(Cancelled));
+    });
 }
