@@ -140,9 +140,9 @@ mod flavour {
                 }
             }
             let Some(here) = current::find() else { return f() };
-            let mut frame = Frame::new(var.key(), (&raw const self.0).cast());
+            let frame = Frame::new(var.key(), (&raw const self.0).cast());
             // SAFETY: `OwnThread`, as above. `Framed`: `_pop` goes before the frame and what it points to.
-            unsafe { here.with(|state| state.frames.push(&mut frame)) };
+            unsafe { here.with(|state| state.frames.push(&frame)) };
             let _pop = Pop(here, &frame);
             f()
         }

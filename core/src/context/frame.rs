@@ -4,18 +4,19 @@
 //! Invariant `Framed`: a frame is in the list of its loop while the poll that made it is under way, and so stays where it
 //! is, with the value it points to. Polls end in the reverse order of their beginnings.
 
+use core::cell::Cell;
 use core::ptr;
 
 /// A variable, by its address, and its value during a poll.
 pub(crate) struct Frame {
     var: usize,
     value: *const (),
-    before: *const Frame,
+    before: Cell<*const Frame>,
 }
 
 impl Frame {
     pub(super) fn new(var: usize, value: *const ()) -> Self {
-        Self { var, value, before: ptr::null() }
+        Self { var, value, before: Cell::new(ptr::null()) }
     }
 }
 
@@ -29,13 +30,13 @@ impl Frames {
 
     /// # Safety
     /// `Framed`: `pop` follows before the frame goes.
-    pub(super) unsafe fn push(&mut self, frame: &mut Frame) {
-        frame.before = core::mem::replace(&mut self.0, frame);
+    pub(super) unsafe fn push(&mut self, frame: &Frame) {
+        frame.before.set(core::mem::replace(&mut self.0, frame));
     }
 
     /// The frame pushed last goes.
     pub(super) fn pop(&mut self, frame: &Frame) {
-        self.0 = frame.before;
+        self.0 = frame.before.get();
     }
 
     /// The value of a variable.
@@ -46,7 +47,7 @@ impl Frames {
             if frame.var == var {
                 return Some(frame.value);
             }
-            next = frame.before;
+            next = frame.before.get();
         }
         None
     }

@@ -27,7 +27,7 @@ use core::sync::atomic::AtomicU8;
 ///
 /// The future of a [`Runner::run`](crate::Runner::run) begins with nothing set. Those of a
 /// [`Runner::run_all`](crate::Runner::run_all) are no tasks and have no context, unless they run in a
-/// `Context::scope`.
+/// [`scope`](Self::scope).
 pub struct ContextVar<T: 'static> {
     default: Option<fn() -> T>,
     /// So that it has an address of its own, whatever else it is made of.

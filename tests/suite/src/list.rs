@@ -99,40 +99,6 @@ macro_rules! no_heap_tests {
                 a_comprehension_has_loops_within_loops
                 a_stream_is_folded_and_searched
             }
-            variables {
-                a_variable_is_set_for_what_runs_in_its_scope
-                tasks_that_take_turns_have_their_own
-                two_scopes_in_one_task_keep_apart
-                a_scope_is_left_with_its_variable_set
-            }
-            conditions {
-                those_who_are_notified_go_on_in_order_of_arrival
-                a_wait_gives_the_lock_back_and_ends_with_it
-                from_a_notification_to_the_waiter_is_one_turn_if_the_lock_is_free_then
-                waiting_for_something_looks_again_after_each_notification
-                cancelled_in_a_wait_it_unwinds_with_the_lock
-                cancelled_in_a_wait_with_the_lock_free_it_ends_in_the_next_turn
-                cancelled_after_it_was_notified_it_notifies_another
-                a_notification_passes_over_who_is_cancelled
-                cancelled_again_while_it_takes_the_lock_it_queues_anew
-                a_timeout_around_a_wait_ends_it_when_it_has_the_lock
-                a_task_may_wait_again_after_a_timeout_around_a_wait
-                dropped_at_any_stage_a_wait_leaves_lock_and_notification_to_others
-                a_notification_dropped_in_the_line_for_the_lock_goes_to_another
-                a_raw_condition_needs_its_lock_held
-                two_conditions_may_share_a_lock
-                a_task_that_cancels_itself_and_waits_unwinds_with_the_lock
-            }
-            barriers {
-                the_last_goes_on_at_once_and_the_others_in_order_one_turn_later
-                a_barrier_is_used_again_and_again
-                who_comes_while_it_drains_belongs_to_the_next_round
-                a_barrier_for_one_never_waits
-                an_abort_ends_all_waits_until_a_reset
-                a_reset_ends_the_waits_of_those_inside_and_newcomers_wait_for_them
-                a_place_that_is_given_up_is_to_be_taken_by_another
-                dropped_at_any_stage_a_wait_at_a_barrier_leaves_it_as_it_was
-            }
             locks {
                 a_mutex_is_one_tasks_across_its_waits
                 a_free_lock_is_taken_without_waiting
@@ -286,6 +252,40 @@ macro_rules! no_heap_shared_tests {
                 an_awaiter_that_waits_for_something_else_meanwhile_leaves_the_future_be
                 an_awaiter_dropped_at_any_stage_leaves_the_others_be
                 the_value_is_dropped_once_wherever_it_is
+            }
+            variables {
+                a_variable_is_set_for_what_runs_in_its_scope
+                tasks_that_take_turns_have_their_own
+                two_scopes_in_one_task_keep_apart
+                a_scope_is_left_with_its_variable_set
+            }
+            conditions {
+                those_who_are_notified_go_on_in_order_of_arrival
+                a_wait_gives_the_lock_back_and_ends_with_it
+                from_a_notification_to_the_waiter_is_one_turn_if_the_lock_is_free_then
+                waiting_for_something_looks_again_after_each_notification
+                cancelled_in_a_wait_it_unwinds_with_the_lock
+                cancelled_in_a_wait_with_the_lock_free_it_ends_in_the_next_turn
+                cancelled_after_it_was_notified_it_notifies_another
+                a_notification_passes_over_who_is_cancelled
+                cancelled_again_while_it_takes_the_lock_it_queues_anew
+                a_timeout_around_a_wait_ends_it_when_it_has_the_lock
+                a_task_may_wait_again_after_a_timeout_around_a_wait
+                dropped_at_any_stage_a_wait_leaves_lock_and_notification_to_others
+                a_notification_dropped_in_the_line_for_the_lock_goes_to_another
+                a_raw_condition_needs_its_lock_held
+                two_conditions_may_share_a_lock
+                a_task_that_cancels_itself_and_waits_unwinds_with_the_lock
+            }
+            barriers {
+                the_last_goes_on_at_once_and_the_others_in_order_one_turn_later
+                a_barrier_is_used_again_and_again
+                who_comes_while_it_drains_belongs_to_the_next_round
+                a_barrier_for_one_never_waits
+                an_abort_ends_all_waits_until_a_reset
+                a_reset_ends_the_waits_of_those_inside_and_newcomers_wait_for_them
+                a_place_that_is_given_up_is_to_be_taken_by_another
+                dropped_at_any_stage_a_wait_at_a_barrier_leaves_it_as_it_was
             }
             bounded {
                 a_release_too_many_fails_and_changes_nothing
