@@ -31,6 +31,9 @@ use core::task::{Context, Poll};
 /// does, may end that first, and all of them do it at a time. A request to cancel is not passed on to the tasks that they
 /// wait for, as it is by a task that waits for nothing else.
 ///
+/// A [`timeout()`](crate::timeout()) in one of them unwinds what it holds and leaves the others alone. If it waits for a task
+/// it does not cancel that, but drops what waits; a handle that goes with it cancels.
+///
 /// # Cancel safety
 /// Dropping it drops the futures, and what those had come to that have ended.
 pub fn join<F: Futures>(futures: F) -> Join<F> {

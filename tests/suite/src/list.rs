@@ -64,21 +64,6 @@ macro_rules! no_heap_tests {
                 what_is_ready_goes_before_what_falls_due
                 one_of_two_sleeps_in_a_race_wins_and_the_other_leaves_nothing
             }
-            combine {
-                join_gives_what_all_have_come_to_in_the_order_given
-                a_join_takes_as_long_as_the_longest_and_polls_none_that_has_ended
-                a_joined_future_is_dropped_as_soon_as_it_has_ended
-                select_gives_the_first_and_drops_the_others_before_its_caller_goes_on
-                what_is_lent_to_a_select_goes_on
-                a_cancelled_join_drops_its_futures_in_order_in_one_turn
-                a_select_dropped_at_any_stage_drops_its_futures
-                a_timeout_in_a_branch_leaves_its_neighbours_alone
-                a_timeout_around_branches_drops_them_all
-                a_request_from_outside_beats_the_time_that_is_up_in_a_branch
-                a_cancelled_select_leaves_the_tasks_it_waits_for_alone
-                the_attempts_of_a_race_start_one_after_the_other
-                a_cancelled_race_drops_its_attempts
-            }
             generators {
                 items_come_in_order_and_then_none_for_ever
                 a_step_takes_no_turn_and_a_wait_in_the_body_takes_what_it_takes
@@ -228,12 +213,27 @@ macro_rules! no_heap_tests {
     };
 }
 
-/// The names of more tests that need no heap: of what many share, beyond asyncio. A list of its own, for both together are
-/// more than the flash of a small chip holds.
+/// The names of more tests that need no heap: of what many share, beyond asyncio, and of futures side by side. A list of
+/// its own, for both together are more than the flash of a small chip holds.
 #[macro_export]
 macro_rules! no_heap_shared_tests {
     ($then:ident) => {
         $then! {
+            combine {
+                join_gives_what_all_have_come_to_in_the_order_given
+                a_join_takes_as_long_as_the_longest_and_polls_none_that_has_ended
+                a_joined_future_is_dropped_as_soon_as_it_has_ended
+                select_gives_the_first_and_drops_the_others_before_its_caller_goes_on
+                what_is_lent_to_a_select_goes_on
+                a_cancelled_join_drops_its_futures_in_order_in_one_turn
+                a_select_dropped_at_any_stage_drops_its_futures
+                a_timeout_in_a_branch_leaves_its_neighbours_alone
+                a_timeout_around_branches_drops_them_all
+                a_request_from_outside_beats_the_time_that_is_up_in_a_branch
+                a_cancelled_select_leaves_the_tasks_it_waits_for_alone
+                the_attempts_of_a_race_start_one_after_the_other
+                a_cancelled_race_drops_its_attempts
+            }
             one_shot {
                 a_value_is_received_once_and_sent_once
                 a_receiver_waits_at_the_cost_of_two_polls_and_goes_on_one_turn_later
