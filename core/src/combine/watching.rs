@@ -185,6 +185,7 @@ impl<R: Rule> Child<R> {
         unsafe { Pin::new_unchecked(&self.callback) }.arm(here, ptr::from_ref(self).cast())
     }
 
+    #[expect(clippy::mut_from_ref, reason = "one thread, and one use at a time")]
     fn waiter(&self) -> Pin<&mut Waiter> {
         // SAFETY: `Home`: it does not move until it is dropped; `OwnThread`, and those who take it use it in one line.
         unsafe { Pin::new_unchecked(&mut *self.waiter.get()) }
