@@ -3,7 +3,7 @@
 //! A test is a function over a [`World`], which runs futures on the backend under test. It asserts order and outcome,
 //! never a time that a busy machine could stretch; where time is virtual it asserts that too.
 //!
-//! There are three lists. [`no_heap`] and [`no_heap_shared`] need neither an allocator nor threads nor unwinding: that is what
+//! There are four lists. [`no_heap`], [`no_heap_shared`] and [`no_heap_beyond`] need neither an allocator nor threads nor unwinding: that is what
 //! firmware runs. `hosted_tests` (feature `std`) needs all three.
 //!
 //! # On a host
@@ -20,6 +20,7 @@
 //! }
 //! corio_suite::no_heap_tests!(instantiate);
 //! corio_suite::no_heap_shared_tests!(instantiate);
+//! corio_suite::no_heap_beyond_tests!(instantiate);
 //! ```
 //!
 //! # In firmware
@@ -136,12 +137,23 @@ pub fn no_heap_shared<W: World>(world: &mut W, mut passed: impl FnMut(&'static s
     }
 }
 
+/// Runs the third part of them, and tells each that has passed.
+///
+/// # Panics
+/// When a test fails.
+pub fn no_heap_beyond<W: World>(world: &mut W, mut passed: impl FnMut(&'static str)) {
+    for test in NoHeap::<W>::BEYOND {
+        (test.run)(world);
+        passed(test.name);
+    }
+}
+
 /// Runs one of the tests that need no heap.
 ///
 /// # Panics
 /// When it fails, or there is none of that name.
 pub fn run_no_heap<W: World>(world: &mut W, name: &str) {
-    run_one(NoHeap::<W>::TESTS.iter().chain(NoHeap::<W>::SHARED), world, name);
+    run_one(NoHeap::<W>::TESTS.iter().chain(NoHeap::<W>::SHARED).chain(NoHeap::<W>::BEYOND), world, name);
 }
 
 pub(crate) fn run_one<W: 'static>(tests: impl IntoIterator<Item = &'static Test<W>>, world: &mut W, name: &str) {
@@ -156,4 +168,5 @@ struct NoHeap<W>(PhantomData<W>);
 impl<W: World> NoHeap<W> {
     const TESTS: &'static [Test<W>] = no_heap_tests!(table);
     const SHARED: &'static [Test<W>] = no_heap_shared_tests!(table);
+    const BEYOND: &'static [Test<W>] = no_heap_beyond_tests!(table);
 }

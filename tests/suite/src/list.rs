@@ -213,8 +213,8 @@ macro_rules! no_heap_tests {
     };
 }
 
-/// The names of more tests that need no heap: of what many share, beyond asyncio, and of futures side by side. A list of
-/// its own, for both together are more than the flash of a small chip holds.
+/// The names of more tests that need no heap: of what many share, and of futures side by side. A list of its own, for all
+/// together are more than the flash of a small chip holds.
 #[macro_export]
 macro_rules! no_heap_shared_tests {
     ($then:ident) => {
@@ -287,6 +287,15 @@ macro_rules! no_heap_shared_tests {
                 a_place_that_is_given_up_is_to_be_taken_by_another
                 dropped_at_any_stage_a_wait_at_a_barrier_leaves_it_as_it_was
             }
+        }
+    };
+}
+
+/// The names of still more: of what there is beyond asyncio.
+#[macro_export]
+macro_rules! no_heap_beyond_tests {
+    ($then:ident) => {
+        $then! {
             bounded {
                 a_release_too_many_fails_and_changes_nothing
                 a_permit_released_by_hand_is_not_released_twice
