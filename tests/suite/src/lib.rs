@@ -73,6 +73,7 @@ mod one_shot;
 mod pool;
 mod queues;
 mod rwlock;
+mod scopes;
 mod signals;
 mod tasks;
 mod timers;
