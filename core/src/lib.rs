@@ -143,9 +143,9 @@ pub use context::ContextVar;
 #[cfg(feature = "alloc")]
 pub use context::{Context, ResetError, Token};
 pub use core::time::Duration;
-pub use finally::{Finally, Overrun, Within, finally};
 #[cfg(feature = "alloc")]
 pub use done::DoneHandle;
+pub use finally::{Finally, Overrun, Within, finally};
 pub use future::{Future, FutureWait};
 pub use generator::{Comprehension, Emitter, Generator, collect, generator, try_generator};
 #[cfg(feature = "alloc")]
