@@ -107,8 +107,12 @@ pub mod combine;
 pub mod context;
 #[cfg(feature = "alloc")]
 mod done;
+mod finally;
 mod future;
 pub mod generator;
+#[cfg(feature = "alloc")]
+mod group;
+mod limit;
 pub mod locks;
 #[cfg(all(test, loom))]
 mod models;
@@ -141,8 +145,12 @@ pub use context::{Context, ResetError, Token};
 pub use core::time::Duration;
 #[cfg(feature = "alloc")]
 pub use done::DoneHandle;
+pub use finally::{Finally, Overrun, Within, finally};
 pub use future::{Future, FutureWait};
 pub use generator::{Comprehension, Emitter, Generator, collect, generator, try_generator};
+#[cfg(feature = "alloc")]
+pub use group::{Group, GroupError, GroupHandle, group};
+pub use limit::{Limited, NotInForce, TimeLimit, timeout_scope};
 pub use locks::{
     Barrier, BoundedPermit, BoundedSemaphore, BrokenBarrier, Condition, ConditionGuard, Event, Mutex, MutexGuard,
     NotLocked, OnceCell, Permit, RawCondition, RawLock, ReleasedTooOften, RwLock, RwLockReadGuard, RwLockWriteGuard,
@@ -164,6 +172,6 @@ pub use sched::{Handle, LoopMemory};
 pub use sleep::{Sleep, YieldNow, sleep, sleep_until, yield_now};
 pub use task::{Cancelled, PoolFull, Task, TaskPool};
 #[cfg(feature = "alloc")]
-pub use task::{Ended, TaskId, all_tasks, current_task};
+pub use task::{Child, Ended, TaskId, all_tasks, current_task};
 pub use time::Instant;
 pub use timeout::{TimedOut, Timeout, timeout, timeout_at};

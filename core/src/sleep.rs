@@ -5,7 +5,7 @@ use crate::sched::{Loop, current};
 use crate::task::StoredWaker;
 use crate::task::slot::Slot;
 use crate::time::nanos;
-use crate::timers::{Place, Timer};
+use crate::timers::{Due, Place, Timer};
 use crate::{Duration, Instant};
 use core::cell::Cell;
 use core::fmt;
@@ -71,12 +71,19 @@ impl Sleep {
         Self { timer: Timer::new(nanos, place), owner: Cell::new(None), _pinned: PhantomPinned }
     }
 
-    /// Registers it, or has it registered for `cx`: its end cancels `task`, if that is who polls, or else wakes.
-    pub(crate) fn register_for(self: Pin<&mut Self>, cx: &mut Context<'_>, task: Option<&'static Slot>) {
-        if self.timer.is_linked() && self.timer.expires.get() {
+    /// Registers it, or has it registered for `cx`: its end cancels what is in a timeout in `task`, if that is who polls,
+    /// or else wakes. `awaited`: what the task awaits is in the timeout.
+    pub(crate) fn register_for(self: Pin<&mut Self>, cx: &mut Context<'_>, task: Option<&'static Slot>, awaited: bool) {
+        let due = match task {
+            None => Due::Wake,
+            Some(_) if awaited => Due::CancelAwaited,
+            Some(_) => Due::Cancel,
+        };
+        if self.timer.is_linked() && self.timer.expires() {
             // SAFETY: `Linked`, `Owned` (in `timers`), and this is the loop's thread: a sleep is not `Send`.
             let before = unsafe { self.timer.waking() };
             if before.map(core::ptr::from_ref) == task.map(core::ptr::from_ref) {
+                self.timer.due.set(due);
                 return;
             }
             self.disown();
@@ -84,13 +91,13 @@ impl Sleep {
         if let Some(task) = task {
             task.add_timeout();
         }
-        self.timer.expires.set(task.is_some());
+        self.timer.due.set(due);
         let _pending = self.poll(cx);
     }
 
     /// If it would have cancelled a task, it does not any more.
     fn disown(&self) {
-        if self.timer.is_linked() && self.timer.expires.replace(false) {
+        if self.timer.is_linked() && self.timer.due.replace(Due::Wake) != Due::Wake {
             // SAFETY: as in `register_for`.
             if let Some(task) = unsafe { self.timer.waking() } {
                 task.remove_timeout();
@@ -99,7 +106,46 @@ impl Sleep {
     }
 
     pub(crate) fn expires(&self) -> bool {
-        self.timer.expires.get()
+        self.timer.expires()
+    }
+
+    /// True when its end has cancelled what is in `task`.
+    pub(crate) fn has_cancelled(&self, task: &Slot) -> bool {
+        // SAFETY: only what is registered expires.
+        self.expires() && unsafe { self.timer.has_fired_for(core::ptr::from_ref(task).cast()) }
+    }
+
+    /// Takes it out and sets its deadline, to be registered when it is polled next.
+    pub(crate) fn set_deadline(self: Pin<&mut Self>, deadline: Instant) {
+        if self.timer.is_linked() {
+            self.leave();
+        }
+        self.timer.place.set(Place::Nowhere);
+        self.timer.set_deadline(deadline);
+    }
+
+    /// If it is registered, moves it to another deadline, behind all that are registered for that. False: it is not.
+    pub(crate) fn move_to(self: Pin<&Self>, deadline: Instant) -> bool {
+        let Some(owner) = self.owner.get().filter(|_| self.timer.is_linked()) else { return false };
+        // SAFETY: `OwnThread`: a sleep is not `Send`. It is linked, so `owner` has not ended; and `Linked`: the node is
+        // pinned, and leaves in `drop`. Its task, if it has one that counts it, counts it still.
+        unsafe {
+            owner.with(|state| {
+                let waker = state.timers.remove(&self.timer);
+                state.timers.insert(&self.timer, deadline, waker);
+            });
+        }
+        true
+    }
+
+    /// Takes it out, and returns its waker if it was in.
+    pub(crate) fn take_out(self: Pin<&Self>) -> Option<StoredWaker> {
+        let owner = self.owner.get().filter(|_| self.timer.is_linked())?;
+        self.disown();
+        // SAFETY: as above.
+        let waker = unsafe { owner.with(|state| state.timers.remove(&self.timer)) };
+        self.timer.place.set(Place::Nowhere);
+        Some(waker)
     }
 
     /// A byte for the owner.

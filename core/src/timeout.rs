@@ -1,4 +1,4 @@
-#![allow(unsafe_code)] // drops the future in its place, when it is told to
+#![allow(unsafe_code)] // a timer node is pinned in the future and registered with the loop
 //! `timeout`, `timeout_at`: a limit on how long a future may take.
 //!
 //! A scope (see `scope`) with a deadline. When that fires it cancels the task that is in it, as anybody else might, and
@@ -11,6 +11,7 @@
 use crate::sched::{Loop, current};
 use crate::scope::{self, Holds, Unwound};
 use crate::sleep::{Sleep, sleep, sleep_until};
+use crate::task::StoredWaker;
 use crate::task::slot::Slot;
 use crate::{Duration, Instant};
 use core::fmt;
@@ -41,7 +42,7 @@ use core::task::{Context, Poll};
 pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
     // A zero `sleep` would be a yield; a deadline that is past is a timer like any other.
     let sleep = if duration.is_zero() { sleep_until(Instant::ZERO) } else { sleep(duration) };
-    Timeout { sleep, future: ManuallyDrop::new(future.into_future()) }
+    Timeout { limit: Limit::new(sleep, Stage::New), future: ManuallyDrop::new(future.into_future()) }
 }
 
 /// Runs `future` until `deadline` at most. asyncio: `timeout_at`. See [`timeout()`].
@@ -49,7 +50,7 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 /// # Errors
 /// [`TimedOut`] when the time was up first.
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
-    Timeout { sleep: sleep_until(deadline), future: ManuallyDrop::new(future.into_future()) }
+    Timeout { limit: Limit::new(sleep_until(deadline), Stage::New), future: ManuallyDrop::new(future.into_future()) }
 }
 
 pin_project_lite::pin_project! {
@@ -59,7 +60,7 @@ pin_project_lite::pin_project! {
         #[pin]
         future: ManuallyDrop<F>,
         #[pin]
-        sleep: Sleep,
+        limit: Limit,
     }
 
     impl<F> PinnedDrop for Timeout<F> {
@@ -69,19 +70,90 @@ pin_project_lite::pin_project! {
     }
 }
 
-/// How far it has come, in its note.
+impl<F> Timeout<F> {
+    /// No limit, until `set_duration` says otherwise.
+    pub(crate) fn unlimited(future: F) -> Self {
+        Self { limit: Limit::new(sleep(Duration::ZERO), Stage::Over), future: ManuallyDrop::new(future) }
+    }
+
+    /// Sets the limit, before the first poll.
+    pub(crate) fn set_duration(&mut self, duration: Duration) {
+        let sleep = if duration.is_zero() { sleep_until(Instant::ZERO) } else { sleep(duration) };
+        self.limit = Limit::new(sleep, Stage::New);
+    }
+}
+
+impl<F> Timeout<F> {
+    /// Drops the future, if it is there.
+    fn drop_held(self: Pin<&mut Self>) {
+        if !self.limit.is(GONE) {
+            self.limit.mark(GONE, true);
+            // SAFETY: `Held`. It is dropped where it is pinned.
+            unsafe { ManuallyDrop::drop(self.project().future.get_unchecked_mut()) };
+        }
+    }
+}
+
+impl<F: Future> Holds for Timeout<F> {
+    type Future = F;
+
+    fn held(self: Pin<&mut Self>) -> Option<Pin<&mut F>> {
+        // SAFETY: `Held`; a pinned `ManuallyDrop` pins what is in it.
+        (!self.limit.is(GONE)).then(|| unsafe { self.project().future.map_unchecked_mut(|future| &mut **future) })
+    }
+
+    fn let_go(self: Pin<&mut Self>) {
+        self.drop_held();
+    }
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, TimedOut>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let now = self.limit.begin(cx);
+        let mut nested = self.limit.is(NESTED);
+        let polled = scope::poll(self.as_mut(), &mut nested, cx);
+        self.limit.mark(NESTED, nested);
+        let limit = self.project().limit;
+        match polled {
+            Poll::Ready(held) => limit.end(&now, held),
+            Poll::Pending => {
+                if !now.fired && limit.stage() != Stage::Over {
+                    limit.wait(&now, cx);
+                }
+                Poll::Pending
+            }
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The deadline of a scope, and, in its note, how far that has come.
+    pub(crate) struct Limit {
+        #[pin]
+        sleep: Sleep,
+    }
+
+    impl PinnedDrop for Limit {
+        fn drop(this: Pin<&mut Self>) {
+            this.take_back();
+        }
+    }
+}
+
+/// How far it has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-enum Stage {
+pub(crate) enum Stage {
     New,
-    /// The future waits, and the time runs.
+    /// What is in the scope waits, without a deadline for now.
+    Idle,
+    /// What is in the scope waits, and the time runs, or has fired.
     Running,
-    /// The time was up from the start, and the task is cancelled at its next step.
+    /// The time was up from the start, and the task is asked to unwind what is in here at its next step.
     Overdue,
-    /// The time is up, and this unwinds what it holds by itself: it is not polled by a task of ours, or is one of several
-    /// in it.
-    Unwinding,
-    /// At its end, or somebody else unwinds it.
+    /// At its end, or without a deadline.
     Over,
 }
 
@@ -91,13 +163,38 @@ const NESTED: u8 = 1 << 3;
 const GONE: u8 = 1 << 4;
 const FLAGS: u8 = NESTED | GONE;
 
-impl<F> Timeout<F> {
-    fn stage(&self) -> Stage {
+/// The deadline could not be moved, for there is none.
+pub(crate) struct NoDeadline;
+
+/// What a step finds.
+pub(crate) struct Now {
+    here: Option<&'static Loop>,
+    /// The task whose step this is, if it is polled by its own waker.
+    task: Option<&'static Slot>,
+    /// The time is up.
+    pub(crate) fired: bool,
+    /// Nobody else unwinds what is held, for it is not polled by a task of ours.
+    own: bool,
+    /// A scope outside unwinds, or all of the task does.
+    all: bool,
+    /// This step unwinds what is held, because the time is up.
+    unwinds: bool,
+    /// The task had come to something that it awaits before it came here.
+    beside: bool,
+}
+
+impl Limit {
+    pub(crate) fn new(sleep: Sleep, stage: Stage) -> Self {
+        sleep.note().set(stage as u8);
+        Self { sleep }
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
         match self.sleep.note().get() & !FLAGS {
             0 => Stage::New,
-            1 => Stage::Running,
-            2 => Stage::Overdue,
-            3 => Stage::Unwinding,
+            1 => Stage::Idle,
+            2 => Stage::Running,
+            3 => Stage::Overdue,
             _ => Stage::Over,
         }
     }
@@ -116,105 +213,116 @@ impl<F> Timeout<F> {
         note.set(note.get() & !flag | if to { flag } else { 0 });
     }
 
-    /// Drops the future, if it is there.
-    fn drop_held(self: Pin<&mut Self>) {
-        if !self.is(GONE) {
-            self.mark(GONE, true);
-            // SAFETY: `Held`. It is dropped where it is pinned.
-            unsafe { ManuallyDrop::drop(self.project().future.get_unchecked_mut()) };
-        }
-    }
-}
-
-impl<F: Future> Holds for Timeout<F> {
-    type Future = F;
-
-    fn held(self: Pin<&mut Self>) -> Option<Pin<&mut F>> {
-        // SAFETY: `Held`; a pinned `ManuallyDrop` pins what is in it.
-        (!self.is(GONE)).then(|| unsafe { self.project().future.map_unchecked_mut(|future| &mut **future) })
-    }
-
-    fn let_go(self: Pin<&mut Self>) {
-        self.drop_held();
-    }
-}
-
-impl<F: Future> Future for Timeout<F> {
-    type Output = Result<F::Output, TimedOut>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    /// Before what is held is polled.
+    pub(crate) fn begin(&self, cx: &Context<'_>) -> Now {
+        let here = current::find();
+        let task = here.and_then(|here| here.ready().running_task(cx.waker()));
         if self.stage() == Stage::New {
-            // Before the future's first poll, in which it may cancel its own task.
-            self.sleep.set_count(task(cx).map_or(0, Slot::cancels));
+            // Before the first poll of what is held, in which it may cancel its own task.
+            self.sleep.set_count(task.map_or(0, Slot::cancels));
         }
-        let fired = self.stage() == Stage::Running && self.sleep.has_ended();
-        let by_itself = fired && !self.sleep.expires();
-        if by_itself || self.stage() == Stage::Unwinding {
-            // Unless whoever polls this unwinds: then it is theirs.
-            let theirs = current::find().is_some_and(Loop::is_unwinding);
-            self.set_stage(if theirs { Stage::Over } else { Stage::Unwinding });
+        let fired = self.has_fired();
+        let own = fired && self.stage() == Stage::Running && !self.sleep.expires();
+        let all = here.is_some_and(Loop::is_unwinding);
+        let unwinds = fired && !all && (own || here.is_some_and(Loop::is_delivering));
+        if unwinds {
+            here.map(|here| here.set_unwinding(true));
         }
-        if by_itself {
-            current::find().map(|here| here.set_unwinding(true));
+        Now { here, task, fired, own, all, unwinds, beside: task.is_some_and(Slot::is_waiting) }
+    }
+
+    /// What is held is pending, and the time was not up: has the deadline cancel what is held, in the task whose step this
+    /// is, or wake whoever else polls.
+    pub(crate) fn wait(mut self: Pin<&mut Self>, now: &Now, cx: &mut Context<'_>) {
+        // When the time is up, what unwinds may still wait, as a group does for its children: then this is not called.
+        if let Some(task) = now.task
+            && self.sleep.is_overdue()
+            && task.is_queued()
+        {
+            // asyncio has the time come in the next turn before the step that is queued already.
+            task.cancel_scope(false);
+            return self.set_stage(Stage::Overdue);
         }
-        let mut nested = self.is(NESTED);
-        let polled = scope::poll(self.as_mut(), &mut nested, cx);
-        self.mark(NESTED, nested);
-        let Poll::Ready(held) = polled else {
-            // Once its time is up it waits for what it holds to unwind.
-            if !fired && matches!(self.stage(), Stage::New | Stage::Running) {
-                let stage = self.as_mut().project().sleep.limit(cx);
-                self.set_stage(stage);
+        self.as_mut().project().sleep.register_for(cx, now.task, !now.beside && now.task.is_some_and(Slot::is_waiting));
+        self.set_stage(Stage::Running);
+    }
+
+    /// Sets the deadline, or none, in a step that calls `wait` at its end if there is one.
+    pub(crate) fn set_deadline(mut self: Pin<&mut Self>, deadline: Option<Instant>) {
+        self.as_mut().project().sleep.set_deadline(deadline.unwrap_or(Instant::ZERO));
+        // Not `New`, which counts the requests at the beginning.
+        self.set_stage(Stage::Idle);
+    }
+
+    /// Moves the deadline, or takes it away, in between two steps. What is returned is a waker to be kept if there is no
+    /// deadline any more.
+    pub(crate) fn reschedule(self: Pin<&Self>, deadline: Option<Instant>) -> Result<StoredWaker, NoDeadline> {
+        let sleep = self.project_ref().sleep;
+        match deadline {
+            Some(deadline) => sleep.move_to(deadline).then_some(StoredWaker::NONE).ok_or(NoDeadline),
+            None => {
+                let waker = sleep.take_out().ok_or(NoDeadline)?;
+                self.set_stage(Stage::Idle);
+                Ok(waker)
             }
-            return Poll::Pending;
-        };
-        let stage = self.stage();
-        self.set_stage(Stage::Over);
-        let own = stage == Stage::Unwinding;
-        let by_task = stage == Stage::Overdue || fired && !by_itself;
+        }
+    }
+
+    /// True while there is no deadline.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.stage() == Stage::Idle
+    }
+
+    /// What is held has ended, or was unwound.
+    pub(crate) fn end<T>(mut self: Pin<&mut Self>, now: &Now, held: Result<T, Unwound>) -> Poll<Result<T, TimedOut>> {
         self.as_mut().project().sleep.stop();
-        let taken_back = by_task
-            && match task(cx) {
-                Some(task) => task.uncancel() <= self.sleep.count(),
-                None => true,
-            };
+        self.set_stage(Stage::Over);
+        let taken_back = match now.task {
+            _ if !now.fired || now.own => now.own && !now.all,
+            Some(task) => {
+                let others = task.uncancel() > self.sleep.count();
+                // What other scopes in branches beside this one have asked for is no concern of this one.
+                !others || !now.all && !task.is_asked_from_outside()
+            }
+            None => true,
+        };
         match held {
-            Ok(output) => Poll::Ready(Ok(output)),
-            Err(Unwound) if own || taken_back => {
-                current::find().map(|here| here.set_unwinding(false));
+            Ok(output) => {
+                if now.unwinds {
+                    now.here.map(|here| here.set_unwinding(false));
+                }
+                Poll::Ready(Ok(output))
+            }
+            Err(Unwound) if taken_back => {
+                now.here.map(|here| here.set_unwinding(false));
                 Poll::Ready(Err(TimedOut))
             }
             // Somebody else's request: the next scope outside, or the task's root.
             Err(Unwound) => Poll::Pending,
         }
     }
-}
 
-/// The task whose step this is.
-fn task(cx: &Context<'_>) -> Option<&'static Slot> {
-    current::find()?.ready().running_task(cx.waker())
-}
+    /// True when the time is up, and the scope is not at its end.
+    pub(crate) fn has_fired(&self) -> bool {
+        self.stage() == Stage::Overdue || self.stage() == Stage::Running && self.sleep.has_ended()
+    }
 
-impl Sleep {
-    /// Has the deadline cancel the task whose step this is, or wake whoever else polls.
-    fn limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Stage {
-        let task = task(cx);
-        if let Some(task) = task
-            && self.is_overdue()
-            && task.is_queued()
+    /// It is dropped. If it has asked its task to unwind and that was not delivered, the request goes too: so who drops
+    /// it because another branch was first is not cancelled for it.
+    fn take_back(&self) {
+        let overdue = self.stage() == Stage::Overdue;
+        if (overdue || self.has_fired())
+            && let Some(task) = current::find().and_then(|here| here.ready().running())
+            && (overdue || self.sleep.has_cancelled(task))
         {
-            // asyncio has the time come in the next turn before the step that is queued already.
-            task.cancel();
-            return Stage::Overdue;
+            task.uncancel();
         }
-        self.register_for(cx, task);
-        Stage::Running
     }
 }
 
 impl<F> fmt::Debug for Timeout<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timeout").field("sleep", &self.sleep).finish_non_exhaustive()
+        f.debug_struct("Timeout").field("expired", &self.limit.has_fired()).finish_non_exhaustive()
     }
 }
 

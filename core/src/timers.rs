@@ -48,12 +48,23 @@ pub(crate) enum Place {
     Yielded,
 }
 
+/// What is done when a timer is due.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Who waits is woken.
+    Wake,
+    /// What is in a timeout is cancelled.
+    Cancel,
+    /// The same, and what the task awaits is in it.
+    CancelAwaited,
+}
+
 /// One deadline, pinned in the future that waits for it.
 pub(crate) struct Timer {
     deadline: Cell<Instant>,
     pub(crate) place: Cell<Place>,
-    /// It is a timeout's: when it is due its task is cancelled, not just woken.
-    pub(crate) expires: Cell<bool>,
+    /// What is done when it is due. One that does not just wake *expires*.
+    pub(crate) due: Cell<Due>,
     /// Two bytes for the owner, which would be lost to alignment.
     pub(crate) count: Cell<u8>,
     pub(crate) note: Cell<u8>,
@@ -99,7 +110,7 @@ impl Timer {
         Self {
             deadline: Cell::new(Instant::from_nanos(nanos)),
             place: Cell::new(place),
-            expires: Cell::new(false),
+            due: Cell::new(Due::Wake),
             count: Cell::new(0),
             note: Cell::new(0),
             order: Late::new(),
@@ -109,6 +120,25 @@ impl Timer {
             line: Late::new(),
             waker: UnsafeCell::new(MaybeUninit::uninit()),
         }
+    }
+
+    #[inline]
+    pub(crate) fn expires(&self) -> bool {
+        self.due.get() != Due::Wake
+    }
+
+    /// For one that is not registered: its owner's number.
+    pub(crate) fn set_deadline(&self, deadline: Instant) {
+        self.deadline.set(deadline);
+    }
+
+    /// True when its time has come, and the waker that it had then was that of the slot at this address.
+    ///
+    /// # Safety
+    /// It was registered.
+    pub(crate) unsafe fn has_fired_for(&self, slot: *const ()) -> bool {
+        // SAFETY: the place was filled; of the waker that was in it only the address is looked at.
+        self.place.get() == Place::Fired && unsafe { (*self.waker.get()).assume_init_ref() }.is_at(slot)
     }
 
     /// Whom it wakes, if that is one of ours.
@@ -230,8 +260,8 @@ impl Timers {
     pub(crate) fn disown(&mut self, slot: &'static Slot) {
         // SAFETY: `Linked`, `Owned`.
         let disown = |node: &Timer| unsafe {
-            if node.expires.get() && node.waking().is_some_and(|it| ptr::eq(it, slot)) {
-                node.expires.set(false);
+            if node.expires() && node.waking().is_some_and(|it| ptr::eq(it, slot)) {
+                node.due.set(Due::Wake);
             }
         };
         let each_in_ring = |first: *const Timer| {
@@ -355,7 +385,7 @@ impl Timers {
 
     /// Takes out the first of the first line if it has a deadline of `now` or before, and returns its waker. The rest of
     /// the line is due then; nothing else may be.
-    pub(crate) fn take_first(&mut self, now: Instant) -> Option<(StoredWaker, bool)> {
+    pub(crate) fn take_first(&mut self, now: Instant) -> Option<(StoredWaker, Due)> {
         // SAFETY: `Linked`.
         unsafe {
             let (first, line) = self.leave_heap(now)?;
@@ -364,7 +394,7 @@ impl Timers {
                 second.child.set(ptr::null());
             }
             first.place.set(Place::Fired);
-            Some(((*first.waker.get()).assume_init_read(), first.expires.get()))
+            Some(((*first.waker.get()).assume_init_read(), first.due.get()))
         }
     }
 
@@ -396,15 +426,15 @@ impl Timers {
         !self.due.is_null()
     }
 
-    /// Takes out the first that is due, and returns its waker, and whether it expires.
+    /// Takes out the first that is due, and returns its waker, and what is to be done.
     #[inline]
-    pub(crate) fn take_due(&mut self) -> Option<(StoredWaker, bool)> {
+    pub(crate) fn take_due(&mut self) -> Option<(StoredWaker, Due)> {
         // SAFETY: `Linked`.
         unsafe {
             let node = self.due.as_ref()?;
             self.due = leave_ring(node);
             node.place.set(Place::Fired);
-            Some(((*node.waker.get()).assume_init_read(), node.expires.get()))
+            Some(((*node.waker.get()).assume_init_read(), node.due.get()))
         }
     }
 

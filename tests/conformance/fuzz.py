@@ -11,6 +11,8 @@ OPTIONS: await    main and tasks await each other
          self     tasks cancel themselves
          timeout  time limits around bodies
          zero     time limits of 0 too
+         group    task groups, in tasks
+         moved    time limits that are moved
          gen      tasks iterate over asynchronous generators
          cond     tasks wait at conditions, two of which share a lock
          barrier  tasks wait at a barrier, which is aborted and reset
@@ -32,6 +34,9 @@ class Generator:
         self.labels = 0
         self.tasks = []             # those that main has spawned so far
         self.me = None              # the task that is being written, none for main
+        self.scopes = 0             # groups and time limits that have a name
+        self.open = []              # the groups around what is being written
+        self.limits = []            # the same of the time limits
         self.gens = {}
         self.held = []              # the conditions whose lock the body has
         self.level = self.tokens = self.contexts = 0
@@ -114,6 +119,13 @@ class Generator:
                 (3, lambda: self.settled("get", o=queue)),
                 (1, lambda: self.settled("join", o=queue)),
             ]
+            if self.open:
+                choices.append((1, lambda: self.settled("raise", e="E%d" % r.randrange(3))))
+                choices.append((.7, lambda: self.op("raise", e="E%d" % r.randrange(3))))
+                choices.append((1, lambda: self.child(0)))
+            if self.limits:
+                choices.append((2, lambda: self.settled("reschedule", tm=r.choice(self.limits), ms=r.choice([None, 10, 20, 30] + [0] * ("zero" in self.options)))))
+                choices.append((1, lambda: self.settled("tm_state", tm=r.choice(self.limits))))
             if "self" in self.options:
                 choices.append((.5, lambda: self.settled("cancel", h=self.me)))
         if "call" in self.options:
@@ -210,7 +222,44 @@ class Generator:
         self.level -= 1
         return ops
 
+    def child(self, depth):
+        me, self.scopes = self.me, self.scopes + 1
+        group, self.me = self.r.choice(self.open), "k%d" % self.scopes
+        op = self.settled("spawn", body=[self.guard(self.body(depth))], group=group)
+        op["as"], self.me = self.me, me
+        return op
+
+    def group(self, depth):
+        self.scopes += 1
+        name = "g%d" % self.scopes
+        self.open.append(name)
+        body = []
+        for _ in range(self.r.randrange(4)):
+            body.append(self.child(depth))
+            if self.r.random() < .2:
+                body.append(self.op("block", settle=self.label(), body=[self.op("await", h=body[-1]["as"])]))
+            if self.r.random() < .3:
+                body += self.body(depth, 1)
+        body += self.body(depth) if self.r.random() < .8 else []
+        self.open.pop()
+        group = self.settled("group", body=body) if self.r.random() < .7 else self.op("group", body=body)
+        group["as"] = name
+        return group
+
+    def limit(self, depth):
+        self.scopes += 1
+        name = "l%d" % self.scopes
+        self.limits.append(name)
+        limit = self.settled("timeout", ms=self.r.choice([None, 10, 10, 20, 30] + [0] * ("zero" in self.options)), body=self.body(depth))
+        self.limits.pop()
+        limit["as"] = name
+        return limit
+
     def nested(self, depth):
+        if self.me is not None and "group" in self.options and self.r.random() < .5:
+            return self.group(depth - 1)
+        if "moved" in self.options and self.r.random() < .5:
+            return self.limit(depth - 1)
         if "gen" in self.options and self.me is not None and self.r.random() < .4:
             return self.loop(depth - 1)
         if "cond" in self.options and self.me is not None and not self.held and self.r.random() < .7:

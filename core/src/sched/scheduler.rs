@@ -31,7 +31,7 @@ use crate::task::ready::Ready;
 use crate::task::ready::Suspended;
 use crate::task::slot::{Slot, Special, Step};
 use crate::task::waker;
-use crate::timers::Timers;
+use crate::timers::{Due, Timers};
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 use core::future::Future;
@@ -49,6 +49,8 @@ pub(crate) struct Loop {
     state: Local<State>,
     /// The step that is under way is there to unwind its task.
     unwinding: AtomicBool,
+    /// The step that is under way is there to unwind its task, or what is in a scope that has asked for it.
+    delivering: AtomicBool,
     /// Something has ended since the goal of the turns was last looked at.
     ended: AtomicBool,
     /// The slot of `run`'s own future.
@@ -151,6 +153,7 @@ impl Loop {
                     closing: false,
                 }),
                 unwinding: AtomicBool::new(false),
+                delivering: AtomicBool::new(false),
                 ended: AtomicBool::new(false),
                 root: Slot::new(),
             }
@@ -370,10 +373,10 @@ impl Loop {
                     due => due,
                 })
             };
-            let Some((waker, expires)) = waker else { return (fired, at_once) };
+            let Some((waker, due)) = waker else { return (fired, at_once) };
             fired += 1;
             if at_once
-                && (expires
+                && (due != Due::Wake
                     || waker.is_foreign()
                     || cfg!(feature = "alloc") && waker.slot().is_some_and(Slot::is_timed))
             {
@@ -383,7 +386,7 @@ impl Loop {
                 unsafe { self.with(State::collect) };
             }
             // SAFETY: by the caller's word.
-            unsafe { self.fire_one(waker, expires) };
+            unsafe { self.fire_one(waker, due) };
         }
     }
 
@@ -392,12 +395,12 @@ impl Loop {
     /// # Safety
     /// `OwnThread`.
     #[inline]
-    unsafe fn fire_one(&'static self, waker: StoredWaker, expires: bool) {
+    unsafe fn fire_one(&'static self, waker: StoredWaker, due: Due) {
         match waker.slot() {
             // SAFETY: by the caller's word, and `Owned` in `timers`: it is a task of this loop, and alive.
-            Some(slot) if expires => unsafe {
+            Some(slot) if due != Due::Wake => unsafe {
                 slot.remove_timeout();
-                Header::cancel(NonNull::new_unchecked(slot.header()), slot);
+                Header::cancel_scope(NonNull::new_unchecked(slot.header()), slot, due == Due::CancelAwaited);
             },
             // SAFETY: the timer of a callback is in its own body, so it is this loop's, and alive.
             #[cfg(feature = "alloc")]
@@ -428,6 +431,12 @@ impl Loop {
             Step::Call => unsafe { Callback::run(NonNull::new_unchecked(slot.body().cast())) },
             #[cfg(not(feature = "alloc"))]
             Step::Call => {}
+            // SAFETY: by the caller's word: so the group has it, or else it took that back.
+            #[cfg(feature = "alloc")]
+            Step::Tell => unsafe {
+                slot.untell();
+                Header::tell(NonNull::new_unchecked(slot.header()));
+            },
             Step::PollBorrowed => {
                 // SAFETY: so `run_all` started it, and it does not leave its frame while this is alive.
                 let future = unsafe { &mut *slot.body().cast::<Pin<&mut dyn Future<Output = ()>>>() };
@@ -475,13 +484,15 @@ impl Loop {
     pub(crate) unsafe fn special(&'static self, header: NonNull<Header>, slot: &'static Slot) {
         // SAFETY: (of all) by the caller's word.
         unsafe {
-            let begun = slot.begin();
-            if begun == Special::Drop {
+            let special = slot.begin();
+            if special == Special::Drop {
                 return self.abandon(slot);
             }
-            self.unwinding.store(begun == Special::Unwind, Ordering::Relaxed);
+            self.unwinding.store(special == Special::Unwind, Ordering::Relaxed);
+            self.delivering.store(special != Special::Poll, Ordering::Relaxed);
             let goes_on = Header::step(header, slot, self);
-            // No scope has taken it up, or the last that had has done what it had to: the task's root comes after them.
+            self.delivering.store(false, Ordering::Relaxed);
+            // No scope has taken it up, or one that had waited has raised it again: the task's root is the last of them.
             if self.set_unwinding(false) && goes_on {
                 self.abandon(slot);
             }
@@ -492,6 +503,13 @@ impl Loop {
     #[inline]
     pub(crate) fn is_unwinding(&self) -> bool {
         self.unwinding.load(Ordering::Relaxed)
+    }
+
+    /// True while the task whose step is under way was asked to unwind, wholly or by a scope in it. A scope that has asked
+    /// unwinds what it holds then.
+    #[inline]
+    pub(crate) fn is_delivering(&self) -> bool {
+        self.delivering.load(Ordering::Relaxed)
     }
 
     /// Begins or ends the unwinding of the task whose step is under way; returns what was.
@@ -550,6 +568,13 @@ impl Loop {
         if slot.has_handle() {
             // From here on the body is the handle's: a wake may lead to its end.
             slot.set_settled();
+            #[cfg(feature = "alloc")]
+            // SAFETY: by the caller's word; the handle may be a group's, which sees to the rest.
+            unsafe {
+                if Header::is_child(header) {
+                    slot.tell();
+                }
+            }
             join.wake();
         } else {
             let join = WakeLast(join);
@@ -772,6 +797,7 @@ impl Drop for Abandon {
     #[cold]
     fn drop(&mut self) {
         self.0.set_unwinding(false);
+        self.0.delivering.store(false, Ordering::Relaxed);
         if let Some(slot) = self.0.ready.running() {
             self.0.ready.clear_running();
             // SAFETY: made by `turns`; the task is in the middle of its step, so it has a body.

@@ -5,6 +5,7 @@ use super::{Loop, current};
 use crate::context::table::Context;
 use crate::task::Task;
 use crate::task::body::{Body, Free, Name};
+use crate::task::slot::Slot;
 use alloc::boxed::Box;
 use core::future::Future;
 
@@ -71,6 +72,17 @@ impl Spawn {
     pub const fn name(mut self, name: &'static str) -> Self {
         self.name = Some(name);
         self
+    }
+
+    pub(crate) const fn task_name(&self) -> Option<&'static str> {
+        self.name
+    }
+
+    /// Gives the task that was started just now in `slot` its context, if it is to have one of its own.
+    pub(crate) fn put_context(self, here: &'static Loop, slot: &'static Slot) {
+        if let Some(context) = self.context {
+            here.put_context(slot, context);
+        }
     }
 
     /// Has the task run in `context` itself, not in a copy of the spawner's. asyncio: `create_task(..., context=...)`.

@@ -39,7 +39,10 @@ struct VTable {
     /// A step of a task that was cancelled, or waited for another, or stands in a scope.
     special: unsafe fn(NonNull<Header>, &'static Slot, &'static Loop),
     /// Cancels the task, whose time is up.
-    cancel: fn(&'static Slot) -> bool,
+    cancel_scope: fn(&'static Slot, bool),
+    /// Tells the group of the task that it has ended.
+    #[cfg(feature = "alloc")]
+    tell: Option<unsafe fn(NonNull<Header>)>,
     drop_future: unsafe fn(NonNull<Header>),
     /// Moves the output to a place for it, or drops it where that is null.
     output: unsafe fn(NonNull<Header>, *mut ()),
@@ -67,6 +70,16 @@ union Stage<F: Future> {
 /// The name of a task, or that it has none: then it takes no room.
 pub(crate) trait Name {
     fn name(&self) -> Option<&'static str>;
+
+    /// What tells the group of the task that it has ended, if it has one.
+    #[cfg(feature = "alloc")]
+    const TELL: Option<unsafe fn(*const Self)> = None;
+
+    /// True when the output at `output` counts though the task was cancelled in the step in which it returned it.
+    fn stands(&self, output: *const ()) -> bool {
+        let _ = output;
+        false
+    }
 }
 
 impl Name for () {
@@ -97,6 +110,24 @@ impl<F: Future, N: Name> Body<F, N> {
         }
     }
 
+    #[cfg(feature = "alloc")]
+    unsafe fn tell(header: NonNull<Header>) {
+        if let Some(tell) = N::TELL {
+            // SAFETY: by the caller's word, it is the header of such a body.
+            unsafe { tell(&raw const (*header.cast::<Self>().as_ptr()).name) }
+        }
+    }
+
+    /// What it is named by.
+    ///
+    /// # Safety
+    /// `this` is the place of a body.
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn name_of(this: *mut Self) -> *const N {
+        // SAFETY: by the caller's word.
+        unsafe { &raw const (*this).name }
+    }
+
     const VTABLE_NOTHING: VTable = Self::vtable(|_, _| {});
     #[cfg(feature = "alloc")]
     const VTABLE_HEAP: VTable = Self::vtable(|header, slot| {
@@ -116,7 +147,9 @@ impl<F: Future, N: Name> Body<F, N> {
             step: Self::step,
             // SAFETY: by the word of the caller of `Header::special`.
             special: |header, slot, running| unsafe { running.special(header, slot) },
-            cancel: Slot::cancel,
+            cancel_scope: Slot::cancel_scope,
+            #[cfg(feature = "alloc")]
+            tell: if N::TELL.is_some() { Some(Self::tell) } else { None },
             drop_future: Self::drop_future,
             output: Self::output,
             // SAFETY: by the word of the caller of `Header::output`.
@@ -155,7 +188,8 @@ impl<F: Future, N: Name> Body<F, N> {
         // SAFETY: `Stage`: the future is dropped once, its slot no longer alive; then the place is free.
         unsafe { ManuallyDrop::drop(&mut (*Self::stage(header)).future) };
         // A task that was cancelled in the step in which it returns ends cancelled, as in asyncio.
-        if !cancelled {
+        // SAFETY: by the caller's word the body is there.
+        if !cancelled || unsafe { &header.cast::<Self>().as_ref().name }.stands((&raw const output).cast()) {
             // SAFETY: as above.
             unsafe { (*Self::stage(header)).output = ManuallyDrop::new(output) };
             slot.set_output();
@@ -217,10 +251,30 @@ impl Header {
         unsafe { (this.as_ref().vtable.special)(this, slot, running) }
     }
 
-    /// Cancels the task, as `Slot::cancel` does, of which nothing is linked where there are no tasks.
-    pub(crate) unsafe fn cancel(this: NonNull<Self>, slot: &'static Slot) {
+    /// Cancels what is in a scope of the task, as `Slot::cancel_scope` does, of which nothing is linked where there are no
+    /// tasks.
+    pub(crate) unsafe fn cancel_scope(this: NonNull<Self>, slot: &'static Slot, waits: bool) {
         // SAFETY: the table is the body's own.
-        unsafe { (this.as_ref().vtable.cancel)(slot) };
+        unsafe { (this.as_ref().vtable.cancel_scope)(slot, waits) };
+    }
+
+    /// True when the task is one of a group, which is to be told of its end.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) unsafe fn is_child(this: NonNull<Self>) -> bool {
+        // SAFETY: by the caller's word.
+        unsafe { this.as_ref() }.vtable.tell.is_some()
+    }
+
+    /// Tells the group of the task that it has ended.
+    #[cfg(feature = "alloc")]
+    #[cold]
+    pub(crate) unsafe fn tell(this: NonNull<Self>) {
+        // SAFETY: by the caller's word.
+        if let Some(tell) = unsafe { this.as_ref() }.vtable.tell {
+            // SAFETY: the table is the body's own.
+            unsafe { tell(this) }
+        }
     }
 
     /// Ends the task, if it is alive, by dropping its future.

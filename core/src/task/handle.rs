@@ -123,7 +123,7 @@ pub(super) fn header(slot: &Slot) -> NonNull<Header> {
 
 /// Has `waker` woken at the end of the task in `slot`, whose handle is polled.
 #[inline]
-fn wait(slot: &'static Slot, waker: &Waker) {
+pub(super) fn wait(slot: &'static Slot, waker: &Waker) {
     let Some(waiting) = waker::slot(waker) else { return wait_among(slot, waker) };
     // SAFETY: `OwnerOnly`: a handle is on its loop's thread; the body is there as long as the handle.
     if !unsafe { header(slot).as_ref().with_join(|join| join.set_only(waiting)) } {
@@ -155,7 +155,7 @@ fn note(slot: &'static Slot, waiting: &'static Slot) {
 
 /// The handle goes; if the loop is done with the task, the body goes with it. If not, the loop will free it: it may be
 /// in the middle of dropping the future, which may own this very handle.
-fn let_go(slot: &'static Slot) {
+pub(super) fn let_go(slot: &'static Slot) {
     slot.drop_handle();
     if slot.is_settled() {
         // SAFETY: settled, and its only handle is gone: nobody else comes near the body.

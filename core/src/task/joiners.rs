@@ -84,6 +84,21 @@ mod flavour {
             }
         }
 
+        /// Takes out who awaits the handle, and returns its waker, to be dropped.
+        pub(crate) fn unset_handle(&mut self) -> StoredWaker {
+            if self.0 & WATCHER == 0 {
+                return self.set_handle(StoredWaker::NONE);
+            }
+            if self.0 & TAG != MANY {
+                return StoredWaker::NONE;
+            }
+            let list = self.many();
+            match list.iter().position(|joiner| joiner.key.is_none()) {
+                Some(at) => list.remove(at).waker,
+                None => StoredWaker::NONE,
+            }
+        }
+
         /// True when the one in `slot` is among them.
         pub(crate) fn has(&mut self, slot: &'static Slot) -> bool {
             if self.0 & TAG == MANY {

@@ -23,12 +23,16 @@ pub(crate) mod waker;
 #[cfg(feature = "alloc")]
 pub(crate) mod callback;
 #[cfg(feature = "alloc")]
+pub(crate) mod child;
+#[cfg(feature = "alloc")]
 pub(crate) mod heap;
 #[cfg(feature = "alloc")]
 mod watch;
 #[cfg(feature = "alloc")]
 pub(crate) mod watched;
 
+#[cfg(feature = "alloc")]
+pub use child::Child;
 pub use handle::{Cancelled, Task};
 pub use pool::{PoolFull, TaskPool};
 pub(crate) use stored::StoredWaker;

@@ -56,9 +56,11 @@ const CONTEXT: u8 = 1 << 3;
 const CONTEXT: u8 = 0;
 /// Its step is under way, and in it that of a task that was started eagerly.
 const SUSPENDED: u8 = 1 << 4;
-/// The rest counts the timeouts that will cancel the task, and stays at its greatest once it is there.
-const TIMEOUT: u8 = 1 << 5;
-const TIMEOUTS: u8 = 7 << 5;
+/// Of the requests to cancel that are open one at least is not from a scope within the task: all of it is to unwind.
+const OUTSIDE: u8 = 1 << 5;
+/// The rest counts the timeouts that will cancel what is in the task, and stays at its greatest once it is there.
+const TIMEOUT: u8 = 1 << 6;
+const TIMEOUTS: u8 = 3 << 6;
 
 /// The place of a task in its loop.
 pub(crate) struct Slot {
@@ -124,6 +126,9 @@ pub(crate) enum Step {
     Special,
     /// Run a callback.
     Call,
+    /// Tell the group of a task that it has ended.
+    #[cfg(feature = "alloc")]
+    Tell,
 }
 
 /// What a step that is not a plain poll comes to.
@@ -135,6 +140,16 @@ pub(crate) enum Special {
     Drop,
     /// The task unwinds: its scopes are to be asked.
     Unwind,
+    /// What is in some scope of the task unwinds, for the scope has asked for it; not what is beside the scope.
+    UnwindScope,
+}
+
+/// What became of a request to cancel that was to be passed on.
+enum PassedOn {
+    /// It is to be passed on to this one.
+    To(&'static Slot),
+    Done,
+    No,
 }
 
 /// A task was started; its loop may be asleep.
@@ -299,6 +314,10 @@ impl Slot {
             self.change(0, WAITS);
             Some(Step::Poll)
         } else if flags & DEAD != 0 {
+            #[cfg(feature = "alloc")]
+            if flags & CANCEL != 0 {
+                return Some(Step::Tell);
+            }
             None
         } else if flags & BORROWED != 0 {
             Some(Step::Call)
@@ -335,11 +354,32 @@ impl Slot {
     /// The task ends here: wakes do nothing from now on, and a request to cancel is settled. True: there was one.
     #[inline]
     pub(crate) fn end(&self) -> bool {
-        let cancelled = self.is_cancelled();
+        let cancelled = self.is_cancelled() && self.is_asked_from_outside();
         self.change(DEAD, CANCEL);
         #[cfg(not(any(feature = "std", loom)))]
         Wakes::retire(self);
         cancelled
+    }
+
+    /// The task has ended, in a group: queues one more step, in which the group is told. `CANCEL` says so; for one that is
+    /// dead it has no other use.
+    ///
+    /// # Safety
+    /// `OwnerOnly`. The body stays until that step, or until `untell`.
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn tell(&'static self) {
+        self.change(CANCEL, 0);
+        // If a late wake has queued it already, that is the step.
+        if self.claim() {
+            // SAFETY: `Marked`, by `claim`; the caller is on the owner's thread.
+            Started(unsafe { Wakes::push_here(self) }).tell();
+        }
+    }
+
+    /// There is nobody to be told, or who is has been.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn untell(&self) {
+        self.change(0, CANCEL);
     }
 
     /// True when the task's next step is queued. From its own loop: others may queue it at any moment.
@@ -506,27 +546,36 @@ impl Slot {
         // A task that waits for a task that waits for a task ...: no recursion, however long the chain is.
         let mut slot = self;
         loop {
-            slot.cancels.set(slot.cancels.get().saturating_add(1));
-            if slot.flags.load(Ordering::Relaxed) & WAITS != 0 {
-                // SAFETY: `OwnerOnly`: a task that is alive has its header; whoever cancels it is on its thread.
-                match unsafe { (*slot.header()).awaits().kind() } {
-                    // What was noted may be out of date: the handle may be somebody else's now, and the slot another task's.
-                    Some(Kind::Task(next)) if next.is_awaited_by(slot) => {
-                        slot = next;
-                        continue;
-                    }
-                    // SAFETY: `Noted`.
-                    Some(Kind::Other(other)) if unsafe { Awaited::cancel(other) } => return true,
-                    _ => {}
-                }
+            slot.add_cancel();
+            slot.traits.set(slot.traits.get() | OUTSIDE);
+            match slot.pass_on() {
+                PassedOn::To(next) => slot = next,
+                PassedOn::Done => return true,
+                PassedOn::No => break,
             }
-            slot.change(CANCEL, 0);
-            let in_step = slot.owner().cancel_running(slot) || slot.traits.get() & SUSPENDED != 0;
-            if !in_step {
-                slot.push();
-            }
-            return true;
         }
+        slot.leave_soon();
+        true
+    }
+
+    /// Asks, for a scope in the task, what is in that scope to unwind: as `cancel`, but what is beside the scope, in other
+    /// branches of the task's future, is left alone. `waits`: what the task waits for, if anything, is within the scope.
+    pub(crate) fn cancel_scope(&'static self, waits: bool) {
+        if !self.is_alive() {
+            return;
+        }
+        self.add_cancel();
+        if waits {
+            match self.pass_on() {
+                PassedOn::To(next) => {
+                    next.cancel();
+                    return;
+                }
+                PassedOn::Done => return,
+                PassedOn::No => {}
+            }
+        }
+        self.leave_soon();
     }
 
     /// True when this task is alive, of the same loop as `other`, and `other` waits for it.
@@ -538,14 +587,58 @@ impl Slot {
             && unsafe { (*self.header()).with_join(|join| join.has(other)) }
     }
 
+    fn add_cancel(&self) {
+        self.cancels.set(self.cancels.get().saturating_add(1));
+    }
+
+    /// Passes a request on to what the task waits for, if that is one thing, and can be cancelled.
+    fn pass_on(&'static self) -> PassedOn {
+        if self.flags.load(Ordering::Relaxed) & WAITS == 0 {
+            return PassedOn::No;
+        }
+        // SAFETY: `OwnerOnly`: a task that is alive has its header; whoever cancels it is on its thread.
+        match unsafe { (*self.header()).awaits().kind() } {
+            // What was noted may be out of date: the handle may be somebody else's now, and the slot another task's.
+            Some(Kind::Task(next)) if next.is_awaited_by(self) => PassedOn::To(next),
+            // SAFETY: `Noted`.
+            Some(Kind::Other(other)) if unsafe { Awaited::cancel(other) } => PassedOn::Done,
+            _ => PassedOn::No,
+        }
+    }
+
+    /// The next step unwinds, all or in part.
+    fn leave_soon(&'static self) {
+        self.change(CANCEL, 0);
+        let in_step = self.owner().cancel_running(self) || self.traits.get() & SUSPENDED != 0;
+        if !in_step {
+            self.push();
+        }
+    }
+
     /// Takes one request to cancel back; with the last of them goes what was not delivered yet. How many are left.
     pub(crate) fn uncancel(&self) -> u8 {
         let left = self.cancels.get().saturating_sub(1);
         self.cancels.set(left);
-        if left == 0 {
+        if left == 0 && self.is_alive() {
             self.change(0, CANCEL);
+            self.traits.set(self.traits.get() & !OUTSIDE);
         }
         left
+    }
+
+    /// Has a request to cancel that comes before the next step not passed on.
+    pub(crate) fn keep_cancel(&self) {
+        self.change(0, WAITS);
+    }
+
+    /// True when not only scopes within the task have asked it to unwind.
+    pub(crate) fn is_asked_from_outside(&self) -> bool {
+        self.traits.get() & OUTSIDE != 0
+    }
+
+    /// True when it has come, in the step that is under way, to something that a cancellation is passed on to.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & WAITS != 0
     }
 
     /// Notes what the task, whose step is under way, waits for.
@@ -555,7 +648,11 @@ impl Slot {
     #[inline]
     pub(crate) unsafe fn await_on(&self, awaits: Awaits) {
         // SAFETY: by the caller's word.
-        unsafe { (*self.header()).set_awaits(awaits) };
+        unsafe {
+            // In branches of its future a task may wait for several: then a request is passed on to none of them.
+            let several = self.is_waiting() && (*self.header()).awaits() != awaits;
+            (*self.header()).set_awaits(if several { Awaits::NOTHING } else { awaits });
+        }
         self.change(WAITS, 0);
     }
 
@@ -603,10 +700,14 @@ impl Slot {
                 None => false,
             };
         self.change(0, CANCEL | WAITS | SCOPED);
-        match (flags & CANCEL != 0 || refused, flags & SCOPED != 0) {
+        let scoped = flags & SCOPED != 0;
+        match (flags & CANCEL != 0 || refused, self.is_asked_from_outside()) {
             (false, _) => Special::Poll,
-            (true, false) => Special::Drop,
-            (true, true) => Special::Unwind,
+            (true, true) if scoped => Special::Unwind,
+            (true, true) => Special::Drop,
+            (true, false) if scoped => Special::UnwindScope,
+            // The scope is gone.
+            (true, false) => Special::Poll,
         }
     }
 
@@ -620,16 +721,15 @@ impl Slot {
             self.change(SCOPED, 0);
         }
         if self.is_cancelled() {
-            if self.flags.load(Ordering::Relaxed) & WAITS != 0 {
-                // SAFETY: by the caller's word; what a task waits for is there as long as it says so.
-                let passed_on = match unsafe { (*self.header()).awaits().kind() } {
-                    Some(Kind::Task(task)) => task.is_awaited_by(self) && task.cancel(),
-                    // SAFETY: `Noted`.
-                    Some(Kind::Other(other)) => unsafe { Awaited::cancel(other) },
-                    None => false,
-                };
-                if passed_on {
-                    return self.change(0, CANCEL);
+            // What a scope asks for in the middle of a step is not passed on: who knows what is in the scope.
+            if self.is_asked_from_outside() {
+                match self.pass_on() {
+                    PassedOn::To(next) => {
+                        next.cancel();
+                        return self.change(0, CANCEL);
+                    }
+                    PassedOn::Done => return self.change(0, CANCEL),
+                    PassedOn::No => {}
                 }
             }
             self.push();

@@ -43,6 +43,11 @@ mod flavour {
             self.0 == ptr::from_ref(slot).addr()
         }
 
+        /// True when it is, or was before it was taken, the waker of the slot at this address.
+        pub(crate) fn is_at(&self, slot: *const ()) -> bool {
+            self.0 == slot.addr()
+        }
+
         /// If it is one of ours.
         #[inline]
         pub(crate) fn ours(waker: &Waker) -> Option<Self> {
@@ -197,6 +202,11 @@ mod flavour {
         /// The waker of `slot`.
         pub(crate) fn of_slot(slot: &'static Slot) -> Self {
             Self { data: ptr::from_ref(slot).cast(), foreign: None }
+        }
+
+        /// True when it is, or was before it was taken, the waker of the slot at this address.
+        pub(crate) fn is_at(&self, slot: *const ()) -> bool {
+            self.data == slot && self.foreign.is_none()
         }
 
         #[inline]

@@ -62,6 +62,14 @@ pub struct Ended<'a> {
     _task: PhantomData<&'a ()>,
 }
 
+impl Ended<'_> {
+    /// # Safety
+    /// As long as it is there, so is a handle of the task.
+    pub(super) unsafe fn new(slot: Option<&'static Slot>) -> Self {
+        Self { watch: Watch::new(slot), _task: PhantomData }
+    }
+}
+
 impl Future for Ended<'_> {
     type Output = ();
 
@@ -168,6 +176,20 @@ impl TaskId {
     /// Asks the task to end: see [`Task::cancel`].
     pub fn cancel(&self) -> bool {
         self.alive().is_some_and(Slot::cancel)
+    }
+
+    /// Asks what is in a scope of the task to unwind: see `Slot::cancel_scope`.
+    pub(crate) fn cancel_scope(&self, awaits: bool) {
+        if let Some(slot) = self.alive() {
+            slot.cancel_scope(awaits);
+        }
+    }
+
+    /// Makes the task ready.
+    pub(crate) fn wake(&self) {
+        if let Some(slot) = self.alive() {
+            slot.wake();
+        }
     }
 
     /// How often the task was asked to end: see [`Task::cancelling`].

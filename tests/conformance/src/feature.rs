@@ -8,35 +8,26 @@ use std::fmt::{self, Display};
 /// A part of the scenario language that corio, or this interpreter of it, lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Feature {
-    /// `group`, and `spawn` into one.
-    Group,
-    /// `reschedule`, `tm_state`: a timeout that its body can reach.
-    Reschedule,
+    /// `spawn` with an eager start into a group.
+    EagerChild,
 }
 
 impl Feature {
     /// What a known op needs; `None` for a word that is not in the language.
-    pub(crate) fn of_op(op: &str) -> Option<Self> {
-        Some(match op {
-            "group" => Feature::Group,
-            "reschedule" | "tm_state" => Feature::Reschedule,
-            _ => return None,
-        })
+    pub(crate) fn of_op(_op: &str) -> Option<Self> {
+        None
     }
 
     /// What a known kind of object needs; `None` for a word that is not in the language.
-    pub(crate) fn of_object(kind: &str) -> Option<Self> {
-        Some(match kind {
-            _ => return None,
-        })
+    pub(crate) fn of_object(_kind: &str) -> Option<Self> {
+        None
     }
 }
 
 impl Display for Feature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Feature::Group => "group",
-            Feature::Reschedule => "reschedule",
+            Feature::EagerChild => "eager_child",
         })
     }
 }

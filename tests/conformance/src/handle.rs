@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use corio::{Cancelled, DoneHandle, Either, Event, Future, Task, TaskId, current_task};
+use corio::{Cancelled, Child, DoneHandle, Either, Event, Future, Task, TaskId, current_task};
 
 use crate::{
     ops::{Outcome, Raised},
@@ -29,7 +29,7 @@ pub(crate) struct Handle {
 }
 
 enum Kind {
-    Task(OnceCell<Task<Outcome<Value>>>),
+    Task(OnceCell<Started>),
     Future(Rc<Future<Outcome<Value>>>),
     /// The runner owns it.
     Main {
@@ -38,6 +38,50 @@ enum Kind {
         end: Event,
         cancelled: Cell<u32>,
     },
+}
+
+/// A task that was started.
+pub(crate) enum Started {
+    Alone(Task<Outcome<Value>>),
+    /// In a group, which has its error.
+    InGroup(Child<Outcome<Value>>),
+}
+
+impl Started {
+    fn outcome(&self) -> Option<Result<&Outcome<Value>, Cancelled>> {
+        match self {
+            Started::Alone(task) => task.outcome(),
+            Started::InGroup(child) => child.outcome(),
+        }
+    }
+
+    fn id(&self) -> TaskId {
+        match self {
+            Started::Alone(task) => task.id(),
+            Started::InGroup(child) => child.id(),
+        }
+    }
+
+    fn cancel(&self) -> bool {
+        match self {
+            Started::Alone(task) => task.cancel(),
+            Started::InGroup(child) => child.cancel(),
+        }
+    }
+
+    fn cancelling(&self) -> u32 {
+        match self {
+            Started::Alone(task) => task.cancelling(),
+            Started::InGroup(child) => child.cancelling(),
+        }
+    }
+
+    async fn ended(&self) {
+        match self {
+            Started::Alone(task) => task.ended().await,
+            Started::InGroup(child) => child.ended().await,
+        }
+    }
 }
 
 impl Handle {
@@ -63,7 +107,7 @@ impl Handle {
     /// Has `f` called at its end; none for a task that has not been started.
     pub(crate) fn on_done<E: Debug>(&self, f: impl FnOnce() -> Result<(), E> + 'static) -> Option<DoneHandle> {
         match &self.kind {
-            Kind::Task(task) => task.get().map(|task| task.on_done(|_| f())),
+            Kind::Task(task) => task.get().map(|task| task.id().on_done(|_| f())),
             Kind::Future(future) => Some(future.on_done(|_| f())),
             Kind::Main { id, .. } => id.get().map(|id| id.on_done(|_| f())),
         }
@@ -79,7 +123,7 @@ impl Handle {
         Handle::new("main".into(), main)
     }
 
-    pub(crate) fn start(&self, task: Task<Outcome<Value>>) {
+    pub(crate) fn start(&self, task: Started) {
         if let Kind::Task(place) = &self.kind {
             let _ = place.set(task);
         }
@@ -144,7 +188,7 @@ impl Handle {
 
     pub(crate) fn cancel(&self) -> bool {
         match &self.kind {
-            Kind::Task(task) => task.get().is_some_and(Task::cancel),
+            Kind::Task(task) => task.get().is_some_and(Started::cancel),
             Kind::Future(future) => future.cancel(),
             Kind::Main { id, cancelled, .. } => {
                 let taken = id.get().is_some_and(TaskId::cancel);
@@ -157,7 +201,7 @@ impl Handle {
     /// How many times it was cancelled.
     pub(crate) fn cancelling(&self) -> u32 {
         match &self.kind {
-            Kind::Task(task) => task.get().map_or(0, Task::cancelling),
+            Kind::Task(task) => task.get().map_or(0, Started::cancelling),
             Kind::Future(_) => 0,
             Kind::Main { id, cancelled, .. } => match id.get() {
                 Some(id) if !id.is_done() => id.cancelling(),
@@ -169,7 +213,7 @@ impl Handle {
     /// The task, while it runs.
     pub(crate) fn id(&self) -> Option<TaskId> {
         match &self.kind {
-            Kind::Task(task) => task.get().map(Task::id),
+            Kind::Task(task) => task.get().map(Started::id),
             Kind::Future(_) => None,
             Kind::Main { id, .. } => id.get().copied(),
         }
@@ -178,7 +222,10 @@ impl Handle {
     /// What combinators take, unless it is main.
     pub(crate) fn as_child(&self) -> Option<Either<&Task<Outcome<Value>>, &Rc<Future<Outcome<Value>>>>> {
         match &self.kind {
-            Kind::Task(task) => task.get().map(Either::First),
+            Kind::Task(task) => match task.get()? {
+                Started::Alone(task) => Some(Either::First(task)),
+                Started::InGroup(_) => None,
+            },
             Kind::Future(future) => Some(Either::Second(future)),
             Kind::Main { .. } => None,
         }

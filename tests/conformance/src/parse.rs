@@ -420,9 +420,9 @@ mod tests {
     fn a_scenario_names_all_it_lacks_at_once() {
         let json = r#"{"objects": {"c": {"kind": "future"}},
             "tasks": {"t": [{"op": "call_soon", "do": [{"op": "f_set", "o": "c"}]}]},
-            "main": [{"op": "group", "as": "g", "body": [{"op": "spawn", "task": "t", "eager": true}]},
+            "main": [{"op": "group", "as": "g", "body": [{"op": "spawn", "task": "t", "group": "g", "eager": true}]},
                      {"op": "gather", "of": [{"task": "t", "context": "x"}, "t"]}]}"#;
-        assert_eq!(missing(json), ["group"]);
+        assert_eq!(missing(json), ["eager_child"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use corio::{Context, ContextVar, Instant, Token, now};
+use corio::{Context, ContextVar, GroupHandle, Instant, TimeLimit, Token, now};
 
 use crate::{
     handle::Handle,
@@ -26,6 +26,8 @@ pub(crate) struct World {
     main: Rc<Handle>,
     handles: RefCell<BTreeMap<Rc<str>, Rc<Handle>>>,
     created: RefCell<Vec<Rc<Handle>>>,
+    groups: RefCell<HashMap<Rc<str>, GroupHandle<Rc<str>>>>,
+    limits: RefCell<HashMap<Rc<str>, Rc<TimeLimit>>>,
     opened: RefCell<HashMap<String, Rc<RefCell<Opened>>>>,
     /// What sets of context variables have given; none once it was used.
     pub(crate) tokens: RefCell<HashMap<Rc<str>, Option<Given>>>,
@@ -51,6 +53,8 @@ impl World {
             callbacks: RefCell::default(),
             main,
             created: RefCell::default(),
+            groups: RefCell::default(),
+            limits: RefCell::default(),
             opened: RefCell::default(),
             tokens: RefCell::default(),
             contexts: RefCell::default(),
@@ -116,6 +120,14 @@ impl World {
     pub(crate) fn add_task(&self, handle: Rc<Handle>) {
         self.handles.borrow_mut().insert(handle.label(), handle.clone());
         self.created.borrow_mut().push(handle);
+    }
+
+    pub(crate) fn add_group(&self, name: String, group: GroupHandle<Rc<str>>) {
+        self.groups.borrow_mut().insert(name.into(), group);
+    }
+
+    pub(crate) fn add_limit(&self, name: String, limit: Rc<TimeLimit>) {
+        self.limits.borrow_mut().insert(name.into(), limit);
     }
 
     /// Main, then every task in order of creation.
@@ -221,6 +233,18 @@ impl Ctx {
             Ok(name) => self.world.mistake(format!("{name} is of another kind")),
             Err(raised) => raised,
         }
+    }
+
+    pub(crate) fn group(&self, name: &Text) -> Outcome<GroupHandle<Rc<str>>> {
+        let name = self.text(name)?;
+        let group = self.world.groups.borrow().get(name.as_str()).cloned();
+        group.ok_or_else(|| self.world.mistake(format!("no group {name}")))
+    }
+
+    pub(crate) fn limit(&self, name: &Text) -> Outcome<Rc<TimeLimit>> {
+        let name = self.text(name)?;
+        let limit = self.world.limits.borrow().get(name.as_str()).cloned();
+        limit.ok_or_else(|| self.world.mistake(format!("no timeout {name}")))
     }
 
     pub(crate) fn handle(&self, name: &Text) -> Outcome<Rc<Handle>> {

@@ -4,6 +4,7 @@ mod callbacks;
 mod combine;
 mod contexts;
 mod foreign;
+mod group;
 mod hostile;
 mod models;
 mod panics;

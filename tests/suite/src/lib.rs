@@ -74,6 +74,7 @@ mod one_shot;
 mod pool;
 mod queues;
 mod rwlock;
+mod scopes;
 mod signals;
 mod tasks;
 mod timers;

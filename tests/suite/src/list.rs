@@ -64,6 +64,21 @@ macro_rules! no_heap_tests {
                 what_is_ready_goes_before_what_falls_due
                 one_of_two_sleeps_in_a_race_wins_and_the_other_leaves_nothing
             }
+            scopes {
+                timeouts_in_branches_of_one_task_expire_each_alone
+                a_timeout_that_loses_a_race_as_it_expires_cancels_nobody
+                a_task_awaited_beside_a_timeout_is_left_alone_when_that_expires
+                a_request_from_outside_unwinds_all_branches
+                a_time_limit_is_moved_by_its_body
+                a_time_limit_is_moved_from_elsewhere
+                a_time_limit_whose_scope_is_dropped_is_over
+                clean_up_runs_behind_the_body_and_its_output_is_given
+                a_cancelled_task_ends_when_its_clean_up_has
+                clean_ups_nest_and_run_from_the_inside
+                what_a_clean_up_awaits_is_not_cancelled
+                a_clean_up_that_takes_too_long_is_dropped_and_reported
+                a_cancelled_task_counts_the_turns_of_its_clean_up
+            }
             generators {
                 items_come_in_order_and_then_none_for_ever
                 a_step_takes_no_turn_and_a_wait_in_the_body_takes_what_it_takes
@@ -507,6 +522,27 @@ macro_rules! hosted_tests {
                 two_generators_in_a_race_lose_nothing
                 waiters_that_outlive_their_task_lose_nothing_in_any_order
                 a_grant_while_a_waker_is_cloned_is_not_missed
+            }
+            group {
+                the_exit_waits_for_all_and_values_can_be_awaited
+                a_group_without_children_does_not_wait
+                the_first_failure_cancels_the_others_in_order_and_then_the_body
+                all_errors_are_given_the_bodys_last
+                groups_nest_and_a_group_may_be_an_error
+                a_cancelled_child_has_not_failed
+                cancelled_at_each_turn_the_parent_waits_for_all
+                dropped_at_each_poll_it_cancels_all_and_leaves_nothing
+                cancelled_before_its_first_step_the_body_never_runs
+                an_error_and_a_request_from_outside_both_count
+                children_bring_more_of_their_kind_until_the_group_is_left
+                a_child_may_outlive_its_group_as_a_handle
+                a_child_is_awaited_by_many_and_by_one_who_goes
+                names_are_given_and_seen
+                a_failure_in_one_branch_leaves_the_other_alone
+                a_group_that_loses_a_race_as_it_fails_cancels_nobody
+                groups_work_under_foreign_wakers
+                a_child_that_panics_counts_as_cancelled
+                a_runner_that_goes_takes_groups_and_children_with_it
             }
             hostile {
                 a_task_that_owns_its_own_handle_ends_in_one_piece

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{Act, Body, Flow, Outcome, Raised, run};
 use crate::{
     feature::Feature,
-    handle::{Ended, Handle},
+    handle::{Ended, Handle, Started},
     parse::{Args, Fields, Parsed},
     value::{Text, Value, Vars},
     world::Ctx,
@@ -24,6 +24,7 @@ pub(crate) enum Now {
 #[derive(Debug)]
 pub(crate) enum Wait {
     Await { handle: Text },
+    Group { name: Text, body: Body },
 }
 
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub(crate) struct Spawn {
     label: Text,
     body: Source,
     args: Args,
+    group: Option<Text>,
     context: Option<Text>,
     eager: bool,
 }
@@ -52,14 +54,15 @@ pub(crate) fn parse(fields: &Fields) -> Parsed<Option<Act>> {
         "cancelling" => now(Now::Cancelling { handle: handle()? }),
         "all_tasks" => now(Now::AllTasks),
         "await" => Act::Wait(super::Wait::Tasks(Wait::Await { handle: handle()? })),
+        "group" => Act::Wait(super::Wait::Tasks(Wait::Group { name: fields.text("as")?, body: fields.body("body")? })),
         _ => return Ok(None),
     }))
 }
 
 /// The fields of a task to start; other ops have them too.
 pub(crate) fn parse_spawn(fields: &Fields) -> Parsed<Spawn> {
-    if fields.has("group") {
-        fields.lacks(Feature::Group);
+    if fields.has("group") && fields.flag("eager")? {
+        fields.lacks(Feature::EagerChild);
     }
     let body =
         if fields.has("body") { Source::Inline(fields.body("body")?) } else { Source::Template(fields.name("task")?) };
@@ -68,6 +71,7 @@ pub(crate) fn parse_spawn(fields: &Fields) -> Parsed<Spawn> {
         label,
         body,
         args: fields.values("args")?,
+        group: fields.opt_text("group")?,
         context: fields.opt_text("context")?,
         eager: fields.flag("eager")?,
     })
@@ -99,9 +103,10 @@ impl Now {
 }
 
 impl Wait {
-    pub(crate) async fn run(&self, ctx: &Ctx) -> Outcome<Value> {
+    pub(crate) async fn run(&self, ctx: &Ctx) -> Outcome<Flow> {
         match self {
-            Wait::Await { handle } => join(&*ctx.handle(handle)?).await,
+            Wait::Await { handle } => join(&*ctx.handle(handle)?).await.map(Flow::Value),
+            Wait::Group { name, body } => group(ctx, ctx.text(name)?, body).await,
         }
     }
 }
@@ -109,6 +114,25 @@ impl Wait {
 /// Waits for the end of a task, for its value or its error.
 pub(crate) async fn join(handle: &Handle) -> Outcome<Value> {
     handle.join().await.into_result()
+}
+
+/// A body in a group. A cancelled outcome that leaves the body is no error of the group, but ends it as one does.
+async fn group(ctx: &Ctx, name: String, body: &Body) -> Outcome<Flow> {
+    let outcome = corio::group(async |g| {
+        ctx.world.add_group(name, g.handle());
+        match run(body, ctx).await {
+            Err(Raised::Error(error)) => Err(error),
+            Err(raised) => {
+                g.cancel_all();
+                Ok(Err(raised))
+            }
+            left => Ok(left),
+        }
+    });
+    match outcome.await {
+        Ok(left) => left,
+        Err(failed) => Err(Raised::error(&format!("group[{}]", failed.errors().join(", ")))),
+    }
 }
 
 /// How it has ended.
@@ -135,8 +159,23 @@ impl Spawn {
             let context = contexts.get(label.as_str());
             options = options.context(context.ok_or_else(|| ctx.world.mistake(format!("no context {label}")))?);
         }
-        let main = root(body, Ctx::new(ctx.world.clone(), handle.clone(), vars));
-        handle.start(corio::spawn_with(options, main));
+        let root = root(body, Ctx::new(ctx.world.clone(), handle.clone(), vars));
+        handle.start(match &self.group {
+            None => Started::Alone(corio::spawn_with(options, root)),
+            Some(name) => {
+                let group = ctx.group(name)?;
+                if group.is_closed() {
+                    return Err(Raised::error("RuntimeError"));
+                }
+                Started::InGroup(group.spawn_with(options, async {
+                    match root.await {
+                        Err(Raised::Error(error)) => Err(error),
+                        // A cancelled outcome is no error.
+                        outcome => Ok(outcome),
+                    }
+                }))
+            }
+        });
         ctx.world.add_task(handle.clone());
         Ok(handle)
     }

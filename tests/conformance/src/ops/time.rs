@@ -1,6 +1,8 @@
 //! Sleeping, yielding, and time limits.
 
-use corio::{Duration, Instant, now, sleep, timeout, timeout_at, yield_now};
+use std::rc::Rc;
+
+use corio::{Duration, Instant, TimeLimit, now, sleep, timeout, timeout_at, yield_now};
 
 use super::{Act, Body, Flow, Outcome, Raised, combine, run, tasks};
 use crate::{
@@ -11,24 +13,62 @@ use crate::{
 
 #[derive(Debug)]
 pub(crate) enum Now {
-    Now,
+    Clock,
+    Reschedule { limit: Text, ms: Expr },
+    LimitState { limit: Text },
 }
 
 #[derive(Debug)]
 pub(crate) enum Wait {
-    Sleep { ms: Expr },
-    Yield { times: Expr },
-    Timeout { ms: Expr, body: Body },
-    TimeoutAt { at: Expr, body: Body },
-    LimitBody { ms: Expr, body: Body },
-    LimitHandle { ms: Expr, handle: Text },
+    Sleep {
+        ms: Expr,
+    },
+    Yield {
+        times: Expr,
+    },
+    Timeout {
+        ms: Expr,
+        body: Body,
+    },
+    TimeoutAt {
+        at: Expr,
+        body: Body,
+    },
+    /// A timeout with a name.
+    Limit {
+        name: Text,
+        ms: Expr,
+        at: Option<Expr>,
+        body: Body,
+    },
+    LimitBody {
+        ms: Expr,
+        body: Body,
+    },
+    LimitHandle {
+        ms: Expr,
+        handle: Text,
+    },
 }
 
 pub(crate) fn parse(fields: &Fields) -> Parsed<Option<Act>> {
     let op = match fields.op() {
-        "now" => return Ok(Some(Act::Now(super::Now::Time(Now::Now)))),
+        "now" => return Ok(Some(Act::Now(super::Now::Time(Now::Clock)))),
         "sleep" => Wait::Sleep { ms: fields.expr("ms")? },
         "yield" => Wait::Yield { times: fields.number("n", 1)? },
+        "reschedule" => {
+            let op = Now::Reschedule { limit: fields.text("tm")?, ms: fields.expr("ms")? };
+            return Ok(Some(Act::Now(super::Now::Time(op))));
+        }
+        "tm_state" => {
+            return Ok(Some(Act::Now(super::Now::Time(Now::LimitState { limit: fields.text("tm")? }))));
+        }
+        "timeout" if fields.has("as") => Wait::Limit {
+            name: fields.text("as")?,
+            ms: fields.expr("ms")?,
+            at: if fields.has("at") { Some(fields.expr("at")?) } else { None },
+            body: fields.body("body")?,
+        },
         "timeout" if fields.has("at") => Wait::TimeoutAt { at: fields.expr("at")?, body: fields.body("body")? },
         "timeout" => Wait::Timeout { ms: fields.expr("ms")?, body: fields.body("body")? },
         "wait_for" => {
@@ -45,9 +85,19 @@ pub(crate) fn parse(fields: &Fields) -> Parsed<Option<Act>> {
 }
 
 impl Now {
-    pub(crate) fn run(&self) -> Outcome<Value> {
+    pub(crate) fn run(&self, ctx: &Ctx) -> Outcome<Value> {
         match self {
-            Now::Now => Ok(Value::Int(now().as_millis() as i64)),
+            Now::Clock => Ok(Value::Int(now().as_millis() as i64)),
+            Now::Reschedule { limit, ms } => {
+                let when = ctx.opt_int(ms)?.map(|ms| now() + millis(ms));
+                let moved = ctx.limit(limit)?.reschedule(when);
+                moved.map(|()| Value::None).map_err(|_| Raised::error("RuntimeError"))
+            }
+            Now::LimitState { limit } => {
+                let limit = ctx.limit(limit)?;
+                let when = limit.when().map_or_else(|| "none".to_owned(), |when| when.as_millis().to_string());
+                Ok(Value::str(format!("expired={} when={when}", limit.has_expired())))
+            }
         }
     }
 }
@@ -72,6 +122,14 @@ impl Wait {
             Wait::TimeoutAt { at, body } => {
                 let at = Instant::from_millis(ctx.int(at)?.unsigned_abs());
                 expired(ctx, timeout_at(at, run(body, ctx)).await)
+            }
+            Wait::Limit { name, ms, at, body } => {
+                let limit = Rc::new(match at {
+                    Some(at) => TimeLimit::at(Instant::from_millis(ctx.int(at)?.unsigned_abs())),
+                    None => TimeLimit::new(ctx.opt_int(ms)?.map(millis)),
+                });
+                ctx.world.add_limit(ctx.text(name)?, limit.clone());
+                expired(ctx, limit.scope(run(body, ctx)).await)
             }
             Wait::LimitBody { ms, body } => {
                 let ms = ctx.opt_int(ms)?;
