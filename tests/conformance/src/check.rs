@@ -10,10 +10,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    feature::Feature,
-    run::{Answer, Backend, run_on},
-};
+use crate::{backend::Backend, feature::Feature, run::Answer};
 
 /// A scenario takes milliseconds; one that has not ended after this long never will.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -185,7 +182,7 @@ fn verdict(backend: Backend, file: &Path) -> Verdict {
 /// On a thread of its own, so that a panic or an endless loop is one scenario's verdict and not the end of the check.
 fn run_apart(backend: Backend, json: String) -> Result<Answer, String> {
     let (send, receive) = mpsc::channel();
-    let work = thread::spawn(move || send.send(run_on(backend, &json).map_err(|mistake| mistake.to_string())));
+    let work = thread::spawn(move || send.send(backend.run(&json).map_err(|mistake| mistake.to_string())));
     match receive.recv_timeout(PATIENCE) {
         Ok(answer) => answer,
         Err(mpsc::RecvTimeoutError::Timeout) => Err("does not end".to_owned()),

@@ -3,7 +3,7 @@
 //! A scenario that needs one of these is never started: the parser collects all that it lacks, and the runner says so.
 //! The names are those of the `needs` column of `scenarios/INDEX.tsv` where it has one.
 
-use std::fmt::{self, Display};
+use core::fmt::{self, Display};
 
 /// A part of the scenario language that corio, or this interpreter of it, lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,9 +1,9 @@
 //! Handles: what a scenario calls a task or a future by, shared by all who await it.
 
-use std::{
+use alloc::{borrow::ToOwned, rc::Rc, string::String};
+use core::{
     cell::{Cell, OnceCell, RefCell},
     fmt::Debug,
-    rc::Rc,
 };
 
 use corio::{Cancelled, Child, DoneHandle, Either, Event, Future, Task, TaskId, current_task};

@@ -11,7 +11,18 @@
 //!
 //! A feature that corio gains is added here as one file of `ops/`, or one arm in it, and leaves
 //! [`Feature`].
+//!
+//! The interpreter itself needs an allocator and no more: [`run_on`] takes any reactor. With the feature `std` come the
+//! host's [`Backend`]s and the comparison.
 
+#![cfg_attr(not(feature = "std"), no_std)]
+
+#[macro_use]
+extern crate alloc;
+
+#[cfg(feature = "std")]
+mod backend;
+#[cfg(feature = "std")]
 mod check;
 mod feature;
 mod handle;
@@ -22,7 +33,10 @@ mod run;
 mod value;
 mod world;
 
+#[cfg(feature = "std")]
+pub use backend::{Backend, run};
+#[cfg(feature = "std")]
 pub use check::{Report, Verdict, check, diff, scenario_files};
 pub use feature::Feature;
 pub use parse::Mistake;
-pub use run::{Answer, Backend, run, run_on};
+pub use run::{Answer, run_on};

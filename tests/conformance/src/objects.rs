@@ -1,6 +1,7 @@
 //! The objects of a scenario, each a thin skin over corio's.
 
-use std::{cell::Cell, collections::HashMap, rc::Rc};
+use alloc::{collections::BTreeMap, rc::Rc};
+use core::cell::Cell;
 
 use corio::{
     Barrier, ContextVar, DynLifoQueue, DynPriorityQueue, DynQueue, Event, Mutex, Permit, RawCondition, RawLock,
@@ -44,13 +45,13 @@ pub(crate) enum Queue {
 }
 
 /// All objects of a scenario.
-pub(crate) fn make(specs: &HashMap<Rc<str>, ObjectSpec>) -> HashMap<Rc<str>, Object> {
+pub(crate) fn make(specs: &BTreeMap<Rc<str>, ObjectSpec>) -> BTreeMap<Rc<str>, Object> {
     /// A variable lives in a static. Their values are in contexts, so scenarios may share them.
     static VARIABLES: [ContextVar<Value>; 8] = [const { ContextVar::new() }; 8];
     let mut variables = VARIABLES.iter();
     let mut variable = || variables.next().expect("scenarios have few variables");
     let objects = specs.iter().filter_map(|(name, spec)| Some((name.clone(), Object::new(spec, &mut variable)?)));
-    let mut objects: HashMap<_, _> = objects.collect();
+    let mut objects: BTreeMap<_, _> = objects.collect();
     for (name, spec) in specs {
         if let ObjectSpec::Condition { lock: Some(lock) } = spec
             && let Some(Object::Lock(Lock::Raw(lock))) = objects.get(lock)

@@ -3,11 +3,17 @@
 //! Each file of `ops/` reads the ops of its area from [`Fields`]. An op that none of them knows is looked up in
 //! [`Feature::of_op`]; its bodies are still read, so that a scenario names all it lacks at once.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeSet, HashMap, HashSet},
-    fmt::{self, Display},
+use alloc::{
+    borrow::ToOwned,
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
     rc::Rc,
+    string::String,
+    vec::Vec,
+};
+use core::{
+    cell::RefCell,
+    fmt::{self, Display},
 };
 
 use serde_json::{Map, Value as Json};
@@ -28,7 +34,7 @@ impl Display for Mistake {
     }
 }
 
-impl std::error::Error for Mistake {}
+impl core::error::Error for Mistake {}
 
 /// The variables given to a new task.
 pub(crate) type Args = Box<[(Rc<str>, Expr)]>;
@@ -38,9 +44,9 @@ pub(crate) type Parsed<T> = Result<T, Mistake>;
 /// A scenario all of whose ops and objects this interpreter has.
 #[derive(Debug)]
 pub(crate) struct Scenario {
-    pub(crate) objects: HashMap<Rc<str>, ObjectSpec>,
-    pub(crate) tasks: HashMap<Rc<str>, Body>,
-    pub(crate) generators: HashMap<Rc<str>, Rc<Template>>,
+    pub(crate) objects: BTreeMap<Rc<str>, ObjectSpec>,
+    pub(crate) tasks: BTreeMap<Rc<str>, Body>,
+    pub(crate) generators: BTreeMap<Rc<str>, Rc<Template>>,
     pub(crate) main: Body,
 }
 
@@ -96,7 +102,7 @@ pub(crate) enum Plan {
 struct Findings {
     missing: RefCell<BTreeSet<Feature>>,
     /// Objects named by `acquire` and `release`.
-    acquired: RefCell<HashSet<String>>,
+    acquired: RefCell<BTreeSet<String>>,
 }
 
 impl Findings {
@@ -112,11 +118,11 @@ pub(crate) fn scenario(json: &str) -> Parsed<Plan> {
     let top = Fields::new("scenario", &json, &findings)?;
 
     let main = top.body("main")?;
-    let mut tasks = HashMap::new();
+    let mut tasks = BTreeMap::new();
     for (name, template) in top.table("tasks")? {
         tasks.insert(name.as_str().into(), body(template, &findings)?);
     }
-    let mut generators = HashMap::new();
+    let mut generators = BTreeMap::new();
     for (name, spec) in top.table("gens")? {
         let spec = Fields::new(name, spec, &findings)?;
         let mut steps = Vec::new();
@@ -126,7 +132,7 @@ pub(crate) fn scenario(json: &str) -> Parsed<Plan> {
     for (name, spec) in top.table("objects")? {
         Fields::new(name, spec, &findings)?.lends_lock()?;
     }
-    let mut objects = HashMap::new();
+    let mut objects = BTreeMap::new();
     for (name, spec) in top.table("objects")? {
         if let Some(spec) = object(name, &Fields::new(name, spec, &findings)?)? {
             objects.insert(name.as_str().into(), spec);

@@ -1,10 +1,9 @@
 //! One scenario, from its JSON to its trace.
 
-use std::{cell::Cell, collections::BTreeSet, io, rc::Rc};
+use alloc::{collections::BTreeSet, rc::Rc, string::String, vec::Vec};
+use core::cell::Cell;
 
 use corio::{Cancelled, Instant, Reactor, RunError, Runner, now};
-use corio_mio::MioReactor;
-use corio_sim::{Deadlock, SimReactor};
 
 use crate::{
     feature::Feature,
@@ -24,39 +23,18 @@ pub enum Answer {
     Missing(BTreeSet<Feature>),
 }
 
-/// Where scenarios are run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backend {
-    /// In virtual time.
-    Sim,
-    /// In real time, by the operating system's clock and events.
-    Mio,
-}
-
-/// Runs a scenario, given as JSON, in virtual time.
+/// Runs a scenario, given as JSON, by this reactor's clock. A reactor that fails has nothing to wait for any more.
 ///
 /// # Errors
 /// [`Mistake`] when it is no scenario: broken JSON, an unknown op, a name that nothing has.
-pub fn run(json: &str) -> Result<Answer, Mistake> {
-    run_on(Backend::Sim, json)
-}
-
-/// Runs a scenario, given as JSON.
-///
-/// # Errors
-/// As [`run`].
-pub fn run_on(backend: Backend, json: &str) -> Result<Answer, Mistake> {
-    match (parse::scenario(json)?, backend) {
-        (Plan::Missing(features), _) => Ok(Answer::Missing(features)),
-        (Plan::Run(scenario), Backend::Sim) => execute(&scenario, SimReactor::new()),
-        (Plan::Run(scenario), Backend::Mio) => {
-            let reactor = Steps::new().map_err(|e| Mistake(format!("no event loop: {e}")))?;
-            execute(&scenario, reactor)
-        }
+pub fn run_on<R: Reactor>(reactor: R, json: &str) -> Result<Answer, Mistake> {
+    match parse::scenario(json)? {
+        Plan::Missing(features) => Ok(Answer::Missing(features)),
+        Plan::Run(scenario) => execute(&scenario, reactor),
     }
 }
 
-fn execute<R: Reactor<Error = Deadlock>>(scenario: &Scenario, reactor: R) -> Result<Answer, Mistake> {
+fn execute<R: Reactor>(scenario: &Scenario, reactor: R) -> Result<Answer, Mistake> {
     let main = Handle::main();
     let world = World::new(scenario, main.clone());
     let clock = Rc::new(Cell::new(Instant::ZERO));
@@ -73,24 +51,21 @@ fn execute<R: Reactor<Error = Deadlock>>(scenario: &Scenario, reactor: R) -> Res
         ops::root(scenario.main.clone(), ctx).await
     };
     let outcome = match runner.run(body) {
-        Err(RunError::Park(deadlock)) => Err(deadlock),
+        Err(RunError::Park(stuck)) => Err(stuck),
         Err(RunError::Cancelled) => Ok(Err(Cancelled)),
         Ok(outcome) => Ok(Ok(outcome)),
     };
     let ended = match outcome {
-        Err(deadlock) => Err(deadlock),
+        Err(stuck) => Err(stuck),
         Ok(outcome) => {
             main.main_ended(outcome);
             world.emit(clock.get(), &format!("end {}", main.outcome_text()));
             runner.close()
         }
     };
-    match ended {
-        Err(Deadlock) => {}
-        Ok(()) => {
-            for handle in world.named_handles().iter().filter(|handle| &*handle.label() != "main") {
-                world.emit(clock.get(), &format!("final {} {}", handle.label(), handle.outcome_text()));
-            }
+    if ended.is_ok() {
+        for handle in world.named_handles().iter().filter(|handle| &*handle.label() != "main") {
+            world.emit(clock.get(), &format!("final {} {}", handle.label(), handle.outcome_text()));
         }
     }
 
@@ -132,35 +107,5 @@ impl<R: Reactor> Reactor for Watched<R> {
 
     fn unparker(&self) -> Self::Unparker {
         self.reactor.unparker()
-    }
-}
-
-/// Real time, in the steps of 10 ms that all times in scenarios are multiples of: what happens within one is simultaneous.
-struct Steps(MioReactor);
-
-const STEP: u64 = 10;
-
-impl Steps {
-    fn new() -> io::Result<Self> {
-        MioReactor::new().map(Self)
-    }
-}
-
-impl Reactor for Steps {
-    type Error = Deadlock;
-    type Unparker = <MioReactor as Reactor>::Unparker;
-
-    fn now(&self) -> Instant {
-        Instant::from_millis(self.0.now().as_millis() / STEP * STEP)
-    }
-
-    fn park(&mut self, until: Option<Instant>) -> Result<(), Deadlock> {
-        // Nothing comes from outside: a loop that waits for nothing waits for ever.
-        let until = until.ok_or(Deadlock)?;
-        self.0.park(Some(until)).map_err(|_| Deadlock)
-    }
-
-    fn unparker(&self) -> Self::Unparker {
-        self.0.unparker()
     }
 }

@@ -3,11 +3,17 @@
 //! A field of an op is parsed once, into a [`Text`] (a string with `{x}` in it) or an [`Expr`] (a value field, where
 //! `$x` stands for a whole variable). Both are read against the [`Vars`] of the task that runs the op.
 
-use std::{
-    cmp::Ordering,
-    collections::HashMap,
-    fmt::{self, Display},
+use alloc::{
+    borrow::ToOwned,
+    boxed::Box,
+    collections::BTreeMap,
     rc::Rc,
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::{
+    cmp::Ordering,
+    fmt::{self, Display},
 };
 
 /// What a variable, a queue item or an outcome can be.
@@ -21,7 +27,7 @@ pub(crate) enum Value {
 }
 
 /// The variables of one task.
-pub(crate) type Vars = HashMap<Rc<str>, Value>;
+pub(crate) type Vars = BTreeMap<Rc<str>, Value>;
 
 impl Value {
     pub(crate) fn str(text: impl Into<Rc<str>>) -> Self {

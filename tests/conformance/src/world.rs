@@ -1,10 +1,12 @@
 //! What the tasks of a running scenario share, and what each has of its own.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::{BTreeMap, HashMap},
+use alloc::{
+    collections::BTreeMap,
     rc::Rc,
+    string::{String, ToString},
+    vec::Vec,
 };
+use core::cell::{Cell, RefCell};
 
 use corio::{Context, ContextVar, GroupHandle, Instant, TimeLimit, Token, now};
 
@@ -20,19 +22,19 @@ use crate::{
 pub(crate) type Given = (&'static ContextVar<Value>, Token<Value>);
 
 pub(crate) struct World {
-    tasks: HashMap<Rc<str>, Body>,
-    generators: HashMap<Rc<str>, Rc<Template>>,
-    objects: HashMap<Rc<str>, Object>,
+    tasks: BTreeMap<Rc<str>, Body>,
+    generators: BTreeMap<Rc<str>, Rc<Template>>,
+    objects: BTreeMap<Rc<str>, Object>,
     main: Rc<Handle>,
     handles: RefCell<BTreeMap<Rc<str>, Rc<Handle>>>,
     created: RefCell<Vec<Rc<Handle>>>,
-    groups: RefCell<HashMap<Rc<str>, GroupHandle<Rc<str>>>>,
-    limits: RefCell<HashMap<Rc<str>, Rc<TimeLimit>>>,
-    opened: RefCell<HashMap<String, Rc<RefCell<Opened>>>>,
+    groups: RefCell<BTreeMap<Rc<str>, GroupHandle<Rc<str>>>>,
+    limits: RefCell<BTreeMap<Rc<str>, Rc<TimeLimit>>>,
+    opened: RefCell<BTreeMap<String, Rc<RefCell<Opened>>>>,
     /// What sets of context variables have given; none once it was used.
-    pub(crate) tokens: RefCell<HashMap<Rc<str>, Option<Given>>>,
-    pub(crate) contexts: RefCell<HashMap<Rc<str>, Context>>,
-    callbacks: RefCell<HashMap<String, Callback>>,
+    pub(crate) tokens: RefCell<BTreeMap<Rc<str>, Option<Given>>>,
+    pub(crate) contexts: RefCell<BTreeMap<Rc<str>, Context>>,
+    callbacks: RefCell<BTreeMap<String, Callback>>,
     /// `None` once it has been taken.
     trace: RefCell<Option<Vec<String>>>,
     ended: Cell<bool>,
@@ -132,7 +134,7 @@ impl World {
 
     /// Main, then every task in order of creation.
     pub(crate) fn all_handles(&self) -> Vec<Rc<Handle>> {
-        std::iter::once(&self.main).chain(self.created.borrow().iter()).cloned().collect()
+        core::iter::once(&self.main).chain(self.created.borrow().iter()).cloned().collect()
     }
 
     /// The handles that have a name, by name.

@@ -1,6 +1,7 @@
 //! Callbacks, and the future that is set by hand.
 
-use std::{fmt, rc::Rc};
+use alloc::{rc::Rc, string::ToString};
+use core::fmt;
 
 use corio::{CallHandle, DoneHandle, Instant, TimerHandle, call_at, call_later, call_soon};
 

@@ -1,6 +1,6 @@
 //! Several tasks at a time: `gather`, `wait`, `as_completed`, and `shield`.
 
-use std::rc::Rc;
+use alloc::{borrow::ToOwned, boxed::Box, rc::Rc, vec::Vec};
 
 use corio::{
     Cancelled, Duration, Either, Future, GatherError, Task, Until, as_completed, cancel_and_wait, gather, shield,
@@ -194,8 +194,8 @@ fn task_of<'a>(handle: &'a Handle, ctx: &Ctx) -> Outcome<Child<'a>> {
 
 fn handle_of<'a>(child: Child<'_>, handles: &'a [Rc<Handle>]) -> &'a Rc<Handle> {
     let address = |child: Child<'_>| match child {
-        Either::First(task) => std::ptr::from_ref(task).addr(),
-        Either::Second(future) => std::ptr::from_ref(future).addr(),
+        Either::First(task) => core::ptr::from_ref(task).addr(),
+        Either::Second(future) => core::ptr::from_ref(future).addr(),
     };
     let mut handles = handles.iter();
     let found = handles.find(|handle| handle.as_child().is_some_and(|other| address(other) == address(child)));

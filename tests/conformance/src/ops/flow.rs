@@ -1,6 +1,6 @@
 //! Control: what a body is made of, and how it is left.
 
-use std::rc::Rc;
+use alloc::{boxed::Box, rc::Rc, string::ToString};
 
 use super::{Act, Body, Flow, Outcome, Raised, run};
 use crate::{

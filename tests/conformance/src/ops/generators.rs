@@ -3,10 +3,10 @@
 //! The language steps a generator by hand from any task, so those are in a table. A step takes its generator out, and a
 //! step that is dropped in the middle takes it along: in asyncio a cancellation arrives within the generator and ends it.
 
-use std::{
+use alloc::{boxed::Box, rc::Rc, vec::Vec};
+use core::{
     cell::RefCell,
     pin::{Pin, pin},
-    rc::Rc,
 };
 
 use corio::{
@@ -133,7 +133,7 @@ fn open(ctx: &Ctx, generator: &Rc<str>, args: &Args) -> Outcome<Generator<impl E
                 Step::Set { var, value } => ctx.set(var, Value::Int(*value)),
                 Step::Emit { value } => y.emit(ctx.value(value)?).await,
                 Step::Return => break,
-                Step::Op(op) => match run(std::slice::from_ref(op), &ctx).await? {
+                Step::Op(op) => match run(core::slice::from_ref(op), &ctx).await? {
                     Flow::Value(_) => {}
                     _ => return Err(ctx.world.mistake("control flow out of a generator's op")),
                 },
@@ -179,7 +179,7 @@ impl Stepping {
 impl Drop for Stepping {
     fn drop(&mut self) {
         let nothing = Box::pin(corio::generator::iter([]));
-        let items: Items = std::mem::replace(&mut self.items, nothing);
+        let items: Items = core::mem::replace(&mut self.items, nothing);
         let after = if self.put_back { Opened::Idle(items) } else { Opened::Over };
         self.place.replace(after);
     }

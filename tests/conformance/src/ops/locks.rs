@@ -1,6 +1,6 @@
 //! Locks, events, semaphores, conditions and barriers.
 
-use std::rc::Rc;
+use alloc::rc::Rc;
 
 use corio::{Barrier, BrokenBarrier, Event, MutexGuard, NotLocked, Permit, RawLock};
 

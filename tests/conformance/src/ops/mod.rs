@@ -21,7 +21,8 @@ mod queues;
 mod tasks;
 mod time;
 
-use std::{future::Future, pin::Pin, rc::Rc};
+use alloc::{borrow::ToOwned, boxed::Box, rc::Rc, string::String};
+use core::{future::Future, pin::Pin};
 
 use crate::{
     parse::{Fields, Parsed},

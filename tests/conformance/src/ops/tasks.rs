@@ -1,6 +1,6 @@
 //! Tasks and their handles.
 
-use std::rc::Rc;
+use alloc::{rc::Rc, string::String};
 
 use super::{Act, Body, Flow, Outcome, Raised, run};
 use crate::{

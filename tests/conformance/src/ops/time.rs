@@ -1,6 +1,6 @@
 //! Sleeping, yielding, and time limits.
 
-use std::rc::Rc;
+use alloc::{borrow::ToOwned, rc::Rc, string::ToString};
 
 use corio::{Duration, Instant, TimeLimit, now, sleep, timeout, timeout_at, yield_now};
 
