@@ -71,10 +71,15 @@ impl Toolchain {
         command
     }
 
-    /// QEMU with a board and one of [`CHIPS`]' processors; without a serial port, and with semihosting.
+    /// QEMU with the board that has each of [`CHIPS`]' processors.
     pub(crate) fn qemu(&self, chip: &str) -> Command {
+        self.qemu_with(chip, "lm3s6965evb")
+    }
+
+    /// QEMU with this processor on this board.
+    pub(crate) fn qemu_with(&self, chip: &str, board: &str) -> Command {
         let mut command = Command::new(self.variable("CORIO_QEMU_ARM"));
-        command.args(["-cpu", chip, "-machine", "lm3s6965evb", "-nographic", "-monitor", "none"]);
+        command.args(["-cpu", chip, "-machine", board, "-nographic", "-monitor", "none"]);
         self.settle(&mut command);
         command.stdin(Stdio::null());
         command

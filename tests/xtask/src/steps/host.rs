@@ -35,6 +35,7 @@ pub(super) fn clippy() -> Outcome<String> {
     run(&mut cargo("clippy -p corio --lib --no-default-features --features alloc -- -D warnings"), BUILD)?;
     run(&mut cargo("clippy -p corio-kv --lib --no-default-features -- -D warnings"), BUILD)?;
     run(&mut cargo("clippy -p corio-suite --all-targets --no-default-features -- -D warnings"), BUILD)?;
+    run(&mut cargo("clippy -p corio-conformance --lib --no-default-features -- -D warnings"), BUILD)?;
     Ok("no warning".into())
 }
 

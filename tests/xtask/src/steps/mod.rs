@@ -1,5 +1,6 @@
 //! `cargo xtask test`: the steps, in the order of what fails soonest, and their summary.
 
+mod conformance;
 mod firmware;
 mod host;
 mod server;
@@ -45,6 +46,12 @@ const STEPS: &[Step] = &[
         "core, kv and cortex-m build for Cortex-M0 and Cortex-M3, without std or alloc",
     ),
     step("firmware", false, firmware::images, "test images boot in QEMU, on Cortex-M0 and Cortex-M3, and pass"),
+    step(
+        "conformance-firmware",
+        false,
+        conformance::firmware,
+        "scenarios give CPython's traces on chips with a heap, and leak nothing",
+    ),
     step("firmware-lint", false, firmware::lint, "the firmware workspaces build without a warning"),
     step("kv-firmware", false, server::firmware, "redis-cli talks to a Cortex-M3 in QEMU through its serial port"),
     step("kv-hosted", false, server::hosted, "redis-cli and redis-benchmark talk to the server"),
