@@ -604,7 +604,9 @@ impl Loop {
                 }
             });
             #[cfg(feature = "alloc")]
-            self.take_context(slot)
+            return self.take_context(slot);
+            #[cfg(not(feature = "alloc"))]
+            Gone
         }
     }
 
@@ -768,7 +770,7 @@ impl Loop {
 #[cfg(feature = "alloc")]
 type Gone = super::contexts::Gone;
 #[cfg(not(feature = "alloc"))]
-type Gone = ();
+struct Gone;
 
 /// Puts the clock in place, and takes it away again: then the reactor may be at work.
 struct SetClock<'a> {

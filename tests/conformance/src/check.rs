@@ -242,14 +242,14 @@ mod tests {
         let different = Verdict::Different { got: String::new(), want: "x".to_owned() };
         report.verdicts.insert("lock_a".to_owned(), Verdict::Equal);
         report.verdicts.insert("lock_b".to_owned(), different);
-        report.verdicts.insert("wait_a".to_owned(), Verdict::Missing([Feature::Group, Feature::Reschedule].into()));
+        report.verdicts.insert("wait_a".to_owned(), Verdict::Missing([Feature::EagerChild].into()));
         let text = report.to_string();
         let lines: Vec<_> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
         assert_eq!(
             lines,
             [
                 "DIFF lock_b",
-                "needs future, group: wait_a",
+                "needs eager_child: wait_a",
                 "area equal different missing",
                 "lock 1 1 0",
                 "wait 0 0 1",

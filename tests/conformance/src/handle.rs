@@ -13,6 +13,9 @@ use crate::{
     value::{Value, ok_text},
 };
 
+/// A started task, or a settable future.
+pub(crate) type AsChild<'a> = Either<&'a Task<Outcome<Value>>, &'a Rc<Future<Outcome<Value>>>>;
+
 /// How a task ended.
 #[derive(Clone, Debug)]
 pub(crate) enum Ended {
@@ -220,7 +223,7 @@ impl Handle {
     }
 
     /// What combinators take, unless it is main.
-    pub(crate) fn as_child(&self) -> Option<Either<&Task<Outcome<Value>>, &Rc<Future<Outcome<Value>>>>> {
+    pub(crate) fn as_child(&self) -> Option<AsChild<'_>> {
         match &self.kind {
             Kind::Task(task) => match task.get()? {
                 Started::Alone(task) => Some(Either::First(task)),
