@@ -51,24 +51,24 @@ const TABLE: &[Row] = &[
     row("limit", &["time", "task::stored", "sched", "scope", "sleep", "timeout"], "a timeout that others can move"),
     row("finally", &["task::slot", "sched", "scope", "timeout"], "a scope with two parts, the second in a timeout"),
     row("group", &["task", "sched", "scope"], "a scope that waits for its tasks"),
+    row("future", &["sync", "task", "wait", "sched::current"], "a line, and what a cancellation is passed on to"),
     row(
         "combine",
         &["time", "task", "wait", "sched", "scope", "sleep", "timeout", "future"],
         "futures side by side, and tasks waited for",
     ),
-    row("future", &["sync", "task", "wait", "sched::current"], "a line, and what a cancellation is passed on to"),
     row("calls", &["time", "sched", "sleep"], "entries of the running loop's queue, some behind a sleep"),
     row("done", &["task", "wait", "sched", "future"], "such entries behind the end of a task or of a future"),
     row("locks", &["sync", "task::stored", "wait"], "state and a line: they know no loop, so any executor will do"),
     row("locks::condition", &["sync", "task::stored", "wait", "scope"], "a cancelled wait takes its lock again first"),
     row("queues", &["sync", "task::stored", "wait"], "as the locks"),
+    row("runner", &["sync", "time", "reactor", "task", "sched"], "the loop and its reactor, put together"),
     row(
         "combine::tests",
         &["time", "reactor", "task", "sched", "scope", "sleep", "timeout", "combine", "runner"],
         "whole loops",
     ),
     row("generator", &[], "a body and its consumer, face to face: nothing of the loop is between them"),
-    row("runner", &["sync", "time", "reactor", "task", "sched"], "the loop and its reactor, put together"),
 ];
 
 /// Checks the folder `core/src`; says how many imports it followed.
