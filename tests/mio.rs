@@ -46,6 +46,7 @@ macro_rules! hosted {
 mod no_heap {
     corio_suite::no_heap_tests!(no_heap);
     corio_suite::no_heap_shared_tests!(no_heap);
+    corio_suite::no_heap_structured_tests!(no_heap);
     corio_suite::no_heap_beyond_tests!(no_heap);
 }
 

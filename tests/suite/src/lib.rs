@@ -3,8 +3,9 @@
 //! A test is a function over a [`World`], which runs futures on the backend under test. It asserts order and outcome,
 //! never a time that a busy machine could stretch; where time is virtual it asserts that too.
 //!
-//! There are four lists. [`no_heap`], [`no_heap_shared`] and [`no_heap_beyond`] need neither an allocator nor threads nor unwinding: that is what
-//! firmware runs. `hosted_tests` (feature `std`) needs all three.
+//! There are five lists. [`no_heap`], [`no_heap_shared`], [`no_heap_structured`] and [`no_heap_beyond`] need neither
+//! an allocator nor threads nor unwinding: that is what firmware runs, a list an image, for all together are more than
+//! the flash of a small chip holds. `hosted_tests` (feature `std`) needs all three.
 //!
 //! # On a host
 //! Each test becomes one of `cargo test`'s:
@@ -20,6 +21,7 @@
 //! }
 //! corio_suite::no_heap_tests!(instantiate);
 //! corio_suite::no_heap_shared_tests!(instantiate);
+//! corio_suite::no_heap_structured_tests!(instantiate);
 //! corio_suite::no_heap_beyond_tests!(instantiate);
 //! ```
 //!
@@ -138,7 +140,18 @@ pub fn no_heap_shared<W: World>(world: &mut W, mut passed: impl FnMut(&'static s
     }
 }
 
-/// Runs the third part of them, and tells each that has passed.
+/// As [`no_heap`], for the tests of what holds other futures.
+///
+/// # Panics
+/// When a test fails.
+pub fn no_heap_structured<W: World>(world: &mut W, mut passed: impl FnMut(&'static str)) {
+    for test in NoHeap::<W>::STRUCTURED {
+        (test.run)(world);
+        passed(test.name);
+    }
+}
+
+/// As [`no_heap`], for the tests of what there is beyond asyncio.
 ///
 /// # Panics
 /// When a test fails.
@@ -154,7 +167,11 @@ pub fn no_heap_beyond<W: World>(world: &mut W, mut passed: impl FnMut(&'static s
 /// # Panics
 /// When it fails, or there is none of that name.
 pub fn run_no_heap<W: World>(world: &mut W, name: &str) {
-    run_one(NoHeap::<W>::TESTS.iter().chain(NoHeap::<W>::SHARED).chain(NoHeap::<W>::BEYOND), world, name);
+    run_one(
+        NoHeap::<W>::TESTS.iter().chain(NoHeap::<W>::SHARED).chain(NoHeap::<W>::STRUCTURED).chain(NoHeap::<W>::BEYOND),
+        world,
+        name,
+    );
 }
 
 pub(crate) fn run_one<W: 'static>(tests: impl IntoIterator<Item = &'static Test<W>>, world: &mut W, name: &str) {
@@ -169,5 +186,6 @@ struct NoHeap<W>(PhantomData<W>);
 impl<W: World> NoHeap<W> {
     const TESTS: &'static [Test<W>] = no_heap_tests!(table);
     const SHARED: &'static [Test<W>] = no_heap_shared_tests!(table);
+    const STRUCTURED: &'static [Test<W>] = no_heap_structured_tests!(table);
     const BEYOND: &'static [Test<W>] = no_heap_beyond_tests!(table);
 }

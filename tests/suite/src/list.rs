@@ -64,41 +64,6 @@ macro_rules! no_heap_tests {
                 what_is_ready_goes_before_what_falls_due
                 one_of_two_sleeps_in_a_race_wins_and_the_other_leaves_nothing
             }
-            scopes {
-                timeouts_in_branches_of_one_task_expire_each_alone
-                a_timeout_that_loses_a_race_as_it_expires_cancels_nobody
-                a_task_awaited_beside_a_timeout_is_left_alone_when_that_expires
-                a_request_from_outside_unwinds_all_branches
-                a_time_limit_is_moved_by_its_body
-                a_time_limit_is_moved_from_elsewhere
-                a_time_limit_whose_scope_is_dropped_is_over
-                clean_up_runs_behind_the_body_and_its_output_is_given
-                a_cancelled_task_ends_when_its_clean_up_has
-                clean_ups_nest_and_run_from_the_inside
-                what_a_clean_up_awaits_is_not_cancelled
-                a_clean_up_that_takes_too_long_is_dropped_and_reported
-                a_cancelled_task_counts_the_turns_of_its_clean_up
-            }
-            generators {
-                items_come_in_order_and_then_none_for_ever
-                a_step_takes_no_turn_and_a_wait_in_the_body_takes_what_it_takes
-                a_consumer_of_a_body_that_waits_is_idle
-                closed_before_it_began_it_runs_nothing
-                closing_runs_the_guards_there_and_then
-                a_dropped_next_loses_nothing_and_the_body_goes_on
-                a_cancelled_consumer_drops_the_generator_that_it_owns
-                an_error_is_the_last_item
-                an_emit_dropped_before_it_is_taken_takes_its_item_back
-                what_is_emitted_behind_a_forgotten_emit_waits_for_room
-                an_emit_with_a_waker_of_its_own_is_woken_when_the_next_item_is_asked_for
-                an_emit_polled_for_other_reasons_waits_until_its_item_is_taken
-                generators_nest_and_each_emits_to_its_own
-                a_body_passes_its_emitter_to_functions
-                a_generator_that_moves_between_tasks_goes_on_where_it_was
-                a_comprehension_filters_and_maps
-                a_comprehension_has_loops_within_loops
-                a_stream_is_folded_and_searched
-            }
             locks {
                 a_mutex_is_one_tasks_across_its_waits
                 a_free_lock_is_taken_without_waiting
@@ -228,27 +193,12 @@ macro_rules! no_heap_tests {
     };
 }
 
-/// The names of more tests that need no heap: of what many share, and of futures side by side. A list of its own, for all
+/// The names of more tests that need no heap: of what many share. A list of its own, for all
 /// together are more than the flash of a small chip holds.
 #[macro_export]
 macro_rules! no_heap_shared_tests {
     ($then:ident) => {
         $then! {
-            combine {
-                join_gives_what_all_have_come_to_in_the_order_given
-                a_join_takes_as_long_as_the_longest_and_polls_none_that_has_ended
-                a_joined_future_is_dropped_as_soon_as_it_has_ended
-                select_gives_the_first_and_drops_the_others_before_its_caller_goes_on
-                what_is_lent_to_a_select_goes_on
-                a_cancelled_join_drops_its_futures_in_order_in_one_turn
-                a_select_dropped_at_any_stage_drops_its_futures
-                a_timeout_in_a_branch_leaves_its_neighbours_alone
-                a_timeout_around_branches_drops_them_all
-                a_request_from_outside_beats_the_time_that_is_up_in_a_branch
-                a_cancelled_select_leaves_the_tasks_it_waits_for_alone
-                the_attempts_of_a_race_start_one_after_the_other
-                a_cancelled_race_drops_its_attempts
-            }
             one_shot {
                 a_value_is_received_once_and_sent_once
                 a_receiver_waits_at_the_cost_of_two_polls_and_goes_on_one_turn_later
@@ -301,6 +251,65 @@ macro_rules! no_heap_shared_tests {
                 a_reset_ends_the_waits_of_those_inside_and_newcomers_wait_for_them
                 a_place_that_is_given_up_is_to_be_taken_by_another
                 dropped_at_any_stage_a_wait_at_a_barrier_leaves_it_as_it_was
+            }
+        }
+    };
+}
+
+/// The names of those of what holds other futures: scopes, futures side by side, generators.
+#[macro_export]
+macro_rules! no_heap_structured_tests {
+    ($then:ident) => {
+        $then! {
+            scopes {
+                timeouts_in_branches_of_one_task_expire_each_alone
+                a_timeout_that_loses_a_race_as_it_expires_cancels_nobody
+                a_task_awaited_beside_a_timeout_is_left_alone_when_that_expires
+                a_request_from_outside_unwinds_all_branches
+                a_time_limit_is_moved_by_its_body
+                a_time_limit_is_moved_from_elsewhere
+                a_time_limit_whose_scope_is_dropped_is_over
+                clean_up_runs_behind_the_body_and_its_output_is_given
+                a_cancelled_task_ends_when_its_clean_up_has
+                clean_ups_nest_and_run_from_the_inside
+                what_a_clean_up_awaits_is_not_cancelled
+                a_clean_up_that_takes_too_long_is_dropped_and_reported
+                a_cancelled_task_counts_the_turns_of_its_clean_up
+            }
+            combine {
+                join_gives_what_all_have_come_to_in_the_order_given
+                a_join_takes_as_long_as_the_longest_and_polls_none_that_has_ended
+                a_joined_future_is_dropped_as_soon_as_it_has_ended
+                select_gives_the_first_and_drops_the_others_before_its_caller_goes_on
+                what_is_lent_to_a_select_goes_on
+                a_cancelled_join_drops_its_futures_in_order_in_one_turn
+                a_select_dropped_at_any_stage_drops_its_futures
+                a_timeout_in_a_branch_leaves_its_neighbours_alone
+                a_timeout_around_branches_drops_them_all
+                a_request_from_outside_beats_the_time_that_is_up_in_a_branch
+                a_cancelled_select_leaves_the_tasks_it_waits_for_alone
+                the_attempts_of_a_race_start_one_after_the_other
+                a_cancelled_race_drops_its_attempts
+            }
+            generators {
+                items_come_in_order_and_then_none_for_ever
+                a_step_takes_no_turn_and_a_wait_in_the_body_takes_what_it_takes
+                a_consumer_of_a_body_that_waits_is_idle
+                closed_before_it_began_it_runs_nothing
+                closing_runs_the_guards_there_and_then
+                a_dropped_next_loses_nothing_and_the_body_goes_on
+                a_cancelled_consumer_drops_the_generator_that_it_owns
+                an_error_is_the_last_item
+                an_emit_dropped_before_it_is_taken_takes_its_item_back
+                what_is_emitted_behind_a_forgotten_emit_waits_for_room
+                an_emit_with_a_waker_of_its_own_is_woken_when_the_next_item_is_asked_for
+                an_emit_polled_for_other_reasons_waits_until_its_item_is_taken
+                generators_nest_and_each_emits_to_its_own
+                a_body_passes_its_emitter_to_functions
+                a_generator_that_moves_between_tasks_goes_on_where_it_was
+                a_comprehension_filters_and_maps
+                a_comprehension_has_loops_within_loops
+                a_stream_is_folded_and_searched
             }
         }
     };

@@ -81,6 +81,7 @@ fn the_suite_passes_without_a_heap() {
     }
     corio_suite::no_heap_tests!(run);
     corio_suite::no_heap_shared_tests!(run);
+    corio_suite::no_heap_structured_tests!(run);
     corio_suite::no_heap_beyond_tests!(run);
     assert!(failed.is_empty(), "failed: {failed:#?}");
 }
@@ -93,6 +94,7 @@ fn one_call_runs_them_all() {
         let mut bare = Bare(Runner::new(Jumping::default()));
         corio_suite::no_heap(&mut bare, |_| passed += 1);
         corio_suite::no_heap_shared(&mut bare, |_| passed += 1);
+        corio_suite::no_heap_structured(&mut bare, |_| passed += 1);
         corio_suite::no_heap_beyond(&mut bare, |_| passed += 1);
         assert!(passed > 100);
         return;
