@@ -96,9 +96,11 @@ enum Of {
     Lent,
     /// In a scope, between two of its steps.
     Waiting,
-    /// In a scope, in a step of it.
+    /// In the first step of a scope.
+    First,
+    /// In a later one.
     Step,
-    /// The same, and the deadline was moved in it.
+    /// In a step, and the deadline was moved in it.
     Moved,
     Expired,
     Exited,
@@ -222,29 +224,32 @@ impl<F: Future> Future for Limited<'_, F> {
                 if let Some(after) = time.after.get() {
                     time.when.set(Some(now + after));
                 }
-                time.stage.set(Of::Moved);
+                if let Some(when) = time.when.get() {
+                    this.limit.as_mut().set_first(when);
+                }
+                time.stage.set(Of::First);
             }
             Of::Waiting => time.stage.set(Of::Step),
             // Unwound by somebody else's request.
             Of::Expired | Of::Exited => return Poll::Pending,
-            Of::New | Of::Step | Of::Moved => {}
+            Of::New | Of::First | Of::Step | Of::Moved => {}
         }
         time.scope.set(ptr::from_ref(this.limit.as_ref().get_ref()));
-        let now = this.limit.begin(cx);
+        let mut now = this.limit.begin(cx);
         let polled = scope::poll(this.future, this.nested, cx);
         if let Poll::Ready(held) = polled {
             time.leave(now.fired);
             return this.limit.end(&now, held);
         }
         let when = time.when.get();
-        let moved = time.stage.replace(Of::Waiting) == Of::Moved || when.is_some() && this.limit.is_idle();
+        let stage = time.stage.replace(Of::Waiting);
         if !now.fired {
-            if moved {
+            if stage == Of::Moved || when.is_none() && stage == Of::First || when.is_some() && this.limit.is_idle() {
                 this.limit.as_mut().set_deadline(when);
             }
             match when {
                 None => drop(time.waker.replace(StoredWaker::of(cx.waker()))),
-                Some(_) => this.limit.wait(&now, cx),
+                Some(_) => this.limit.wait(&mut now, cx, stage == Of::First),
             }
         }
         Poll::Pending

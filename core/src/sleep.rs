@@ -1,8 +1,12 @@
 #![allow(unsafe_code)] // registers a pinned node with the loop's timers
 //! `sleep`, `sleep_until`, `yield_now`.
 
+#[cfg(feature = "alloc")]
+use crate::sched::Entry;
 use crate::sched::{Loop, current};
 use crate::task::StoredWaker;
+#[cfg(feature = "alloc")]
+use crate::task::slot::InLine;
 use crate::task::slot::Slot;
 use crate::time::nanos;
 use crate::timers::{Due, Place, Timer};
@@ -72,8 +76,14 @@ impl Sleep {
     }
 
     /// Registers it, or has it registered for `cx`: its end cancels what is in a timeout in `task`, if that is who polls,
-    /// or else wakes. `awaited`: what the task awaits is in the timeout.
-    pub(crate) fn register_for(self: Pin<&mut Self>, cx: &mut Context<'_>, task: Option<&'static Slot>, awaited: bool) {
+    /// or else wakes. `awaited`: what the task awaits is in the timeout. `reserved`: its order was, and it takes that.
+    pub(crate) fn register_for(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        task: Option<&'static Slot>,
+        awaited: bool,
+        reserved: bool,
+    ) {
         let due = match task {
             None => Due::Wake,
             Some(_) if awaited => Due::CancelAwaited,
@@ -92,7 +102,44 @@ impl Sleep {
             task.add_timeout();
         }
         self.timer.due.set(due);
-        let _pending = self.poll(cx);
+        if !self.has_ended() {
+            let _pending = self.into_ref().advance(cx, reserved);
+        }
+    }
+
+    /// Gives it its order among those of one deadline now, though it is registered with `here` later, if at all.
+    pub(crate) fn reserve(&self, here: &'static Loop) {
+        // SAFETY: `OwnThread`: the ambient loop is this thread's; `reserve` calls nothing.
+        unsafe { here.with(|state| state.timers.reserve(&self.timer)) };
+    }
+
+    /// For one that was due before it was registered: it fires in line with what is ready, where that line ended at `place`,
+    /// and not after all that is: as asyncio calls soon what is due when it is asked for.
+    ///
+    /// # Safety
+    /// `place` is of `here`, and of the step that is under way.
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn hasten(&self, here: &'static Loop, place: InLine) {
+        if self.timer.is_linked() {
+            // SAFETY: it is registered; an entry is run by its loop, on that loop's thread; `place` by the caller's word.
+            // Where nothing can be queued, because the loop is at its end, it is left to the timers.
+            let _queued = unsafe {
+                let key = self.timer.key();
+                Entry::queue_at(here, place, async move { here.fire_early(key) })
+            };
+        }
+    }
+
+    /// The same for one that was moved, if that was to before now.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn hasten_if_past(&self) {
+        if let Some(here) = current::find()
+            && self.owner.get().is_some_and(|owner| core::ptr::eq(owner, here))
+            && here.read_clock().is_some_and(|now| self.timer.deadline() <= now)
+        {
+            // SAFETY: `OwnThread`: the ambient loop is this thread's, and nothing is popped in between.
+            unsafe { self.hasten(here, here.ready().wakes().end_of_line()) };
+        }
     }
 
     /// If it would have cancelled a task, it does not any more.
@@ -192,6 +239,12 @@ impl Sleep {
     #[cfg_attr(any(feature = "std", loom), inline)]
     #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
     pub(crate) fn proceed(self: Pin<&Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.advance(cx, false)
+    }
+
+    /// The same, for one whose order may be reserved.
+    #[inline]
+    fn advance(self: Pin<&Self>, cx: &mut Context<'_>, reserved: bool) -> Poll<()> {
         let waker = cx.waker();
         let deadline = self.timer.deadline();
         let (here, deadline) = match self.timer.place.get() {
@@ -226,9 +279,14 @@ impl Sleep {
             }
         };
         let waker = StoredWaker::of(waker);
-        // SAFETY: `Linked`: the node is pinned, not registered, and leaves in `drop`. The ambient loop is this
-        // thread's; `insert` calls nothing.
-        unsafe { here.with(|state| state.timers.insert(&self.timer, deadline, waker)) };
+        // SAFETY: `Linked`: the node is pinned, not registered, and leaves in `drop`; `reserved` by the caller's word. The
+        // ambient loop is this thread's; neither calls anything.
+        unsafe {
+            here.with(|state| match reserved {
+                false => state.timers.insert(&self.timer, deadline, waker),
+                true => state.timers.insert_reserved(&self.timer, deadline, waker),
+            });
+        }
         self.owner.set(Some(here));
         Poll::Pending
     }

@@ -12,6 +12,8 @@ use crate::sched::{Loop, current};
 use crate::scope::{self, Holds, Unwound};
 use crate::sleep::{Sleep, sleep, sleep_until};
 use crate::task::StoredWaker;
+#[cfg(feature = "alloc")]
+use crate::task::slot::InLine;
 use crate::task::slot::Slot;
 use crate::{Duration, Instant};
 use core::fmt;
@@ -111,7 +113,7 @@ impl<F: Future> Future for Timeout<F> {
     type Output = Result<F::Output, TimedOut>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let now = self.limit.begin(cx);
+        let mut now = self.limit.begin(cx);
         let mut nested = self.limit.is(NESTED);
         let polled = scope::poll(self.as_mut(), &mut nested, cx);
         self.limit.mark(NESTED, nested);
@@ -120,7 +122,8 @@ impl<F: Future> Future for Timeout<F> {
             Poll::Ready(held) => limit.end(&now, held),
             Poll::Pending => {
                 if !now.fired && limit.stage() != Stage::Over {
-                    limit.wait(&now, cx);
+                    let first = limit.stage() == Stage::New;
+                    limit.wait(&mut now, cx, first);
                 }
                 Poll::Pending
             }
@@ -171,6 +174,11 @@ pub(crate) struct Now {
     here: Option<&'static Loop>,
     /// The task whose step this is, if it is polled by its own waker.
     task: Option<&'static Slot>,
+    /// It is the first step, and the deadline has its order among those of its time.
+    reserved: bool,
+    /// The deadline is past in the first step: where the line of what is ready ended at its beginning.
+    #[cfg(feature = "alloc")]
+    overdue: Option<InLine>,
     /// The time is up.
     pub(crate) fired: bool,
     /// Nobody else unwinds what is held, for it is not polled by a task of ours.
@@ -217,9 +225,11 @@ impl Limit {
     pub(crate) fn begin(&self, cx: &Context<'_>) -> Now {
         let here = current::find();
         let task = here.and_then(|here| here.ready().running_task(cx.waker()));
-        if self.stage() == Stage::New {
-            // Before the first poll of what is held, in which it may cancel its own task.
+        let new = self.stage() == Stage::New;
+        if new {
+            // Before the first poll of what is held, in which it may cancel its own task, and register timers.
             self.sleep.set_count(task.map_or(0, Slot::cancels));
+            here.map(|here| self.sleep.reserve(here));
         }
         let fired = self.has_fired();
         let own = fired && self.stage() == Stage::Running && !self.sleep.expires();
@@ -228,23 +238,64 @@ impl Limit {
         if unwinds {
             here.map(|here| here.set_unwinding(true));
         }
-        Now { here, task, fired, own, all, unwinds, beside: task.is_some_and(Slot::is_waiting) }
+        #[cfg(feature = "alloc")]
+        let overdue = match (here, task) {
+            // SAFETY: `OwnThread`: the ambient loop is this thread's.
+            (Some(here), Some(_)) if new && self.sleep.is_overdue() => {
+                Some(unsafe { here.ready().wakes().end_of_line() })
+            }
+            _ => None,
+        };
+        Now {
+            here,
+            task,
+            reserved: new && here.is_some(),
+            #[cfg(feature = "alloc")]
+            overdue,
+            fired,
+            own,
+            all,
+            unwinds,
+            beside: task.is_some_and(Slot::is_waiting),
+        }
     }
 
     /// What is held is pending, and the time was not up: has the deadline cancel what is held, in the task whose step this
     /// is, or wake whoever else polls.
-    pub(crate) fn wait(mut self: Pin<&mut Self>, now: &Now, cx: &mut Context<'_>) {
+    /// `first`: it is the deadline of the beginning, which comes before timers of its time that were registered since.
+    pub(crate) fn wait(mut self: Pin<&mut Self>, now: &mut Now, cx: &mut Context<'_>, first: bool) {
         // When the time is up, what unwinds may still wait, as a group does for its children: then this is not called.
-        if let Some(task) = now.task
+        #[cfg(feature = "alloc")]
+        let mut place = if first { now.overdue.take() } else { None };
+        #[cfg(not(feature = "alloc"))]
+        let place: Option<()> = None;
+        if place.is_none()
+            && let Some(task) = now.task
             && self.sleep.is_overdue()
-            && task.is_queued()
         {
-            // asyncio has the time come in the next turn before the step that is queued already.
-            task.cancel_scope(false);
-            return self.set_stage(Stage::Overdue);
+            if task.is_queued() {
+                // asyncio has the time come in the next turn before the step that is queued already.
+                task.cancel_scope(false);
+                return self.set_stage(Stage::Overdue);
+            }
+            #[cfg(feature = "alloc")]
+            // SAFETY: `OwnThread`: the ambient loop is this thread's.
+            now.here.map(|here| place = Some(unsafe { here.ready().wakes().end_of_line() }));
         }
-        self.as_mut().project().sleep.register_for(cx, now.task, !now.beside && now.task.is_some_and(Slot::is_waiting));
+        let awaited = !now.beside && now.task.is_some_and(Slot::is_waiting);
+        let reserved = first && now.reserved;
+        self.as_mut().project().sleep.register_for(cx, now.task, awaited, reserved);
         self.set_stage(Stage::Running);
+        #[cfg(feature = "alloc")]
+        if let (Some(place), Some(here)) = (place, now.here) {
+            // SAFETY: it was taken from that loop in this step.
+            unsafe { self.sleep.hasten(here, place) };
+        }
+    }
+
+    /// Sets the deadline before the first step.
+    pub(crate) fn set_first(mut self: Pin<&mut Self>, deadline: Instant) {
+        self.as_mut().project().sleep.set_deadline(deadline);
     }
 
     /// Sets the deadline, or none, in a step that calls `wait` at its end if there is one.
@@ -259,7 +310,12 @@ impl Limit {
     pub(crate) fn reschedule(self: Pin<&Self>, deadline: Option<Instant>) -> Result<StoredWaker, NoDeadline> {
         let sleep = self.project_ref().sleep;
         match deadline {
-            Some(deadline) => sleep.move_to(deadline).then_some(StoredWaker::NONE).ok_or(NoDeadline),
+            Some(deadline) => {
+                let moved = sleep.move_to(deadline);
+                #[cfg(feature = "alloc")]
+                sleep.hasten_if_past();
+                moved.then_some(StoredWaker::NONE).ok_or(NoDeadline)
+            }
             None => {
                 let waker = sleep.take_out().ok_or(NoDeadline)?;
                 self.set_stage(Stage::Idle);

@@ -19,7 +19,8 @@
 //! - `Linked`: a node whose place is `Heap` or `Ring` is reached from exactly one of `root` (through `child`, `next` and
 //!   `line`) and `due`, stays where it is, and takes itself out before it is freed.
 //! - `Ordered`: a parent does not come after its children. Lines of one deadline do not overlap in order of
-//!   registration, because only the line of the latest registration (`latest`) grows.
+//!   registration, because only the line of the latest registration (`latest`) grows, and it does not grow past an order
+//!   that is reserved and may still come (`reserved`).
 //! - `Owned`: the waker of a registered node that expires is that of a task of this loop that is alive, and counts it. A task
 //!   that ends and leaves such nodes behind has them disowned: they just wake, whom it may concern.
 //! - `OwnThread`, `NoReentry`: see `sync::Local`; wakers are handed out, never called, in here.
@@ -150,6 +151,16 @@ impl Timer {
         unsafe { (*self.waker.get()).assume_init_ref() }.slot()
     }
 
+    /// What it goes by among others.
+    ///
+    /// # Safety
+    /// `Linked`: it is registered.
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn key(&self) -> (Instant, u32) {
+        // SAFETY: by the caller's word.
+        (self.deadline.get(), unsafe { self.order.get() })
+    }
+
     /// True while it is registered.
     #[inline]
     pub(crate) fn is_linked(&self) -> bool {
@@ -178,12 +189,15 @@ pub(crate) struct Timers {
     root: *const Timer,
     due: *const Timer,
     latest: *const Timer,
+    /// The next one's.
     order: u32,
+    /// The first that was reserved since the line of the latest has grown.
+    reserved: Option<u32>,
 }
 
 impl Timers {
     pub(crate) const fn new() -> Self {
-        Self { root: ptr::null(), due: ptr::null(), latest: ptr::null(), order: 0 }
+        Self { root: ptr::null(), due: ptr::null(), latest: ptr::null(), order: 0, reserved: None }
     }
 
     /// The first deadline.
@@ -193,20 +207,61 @@ impl Timers {
         unsafe { self.root.as_ref() }.map(|first| first.deadline.get())
     }
 
+    /// Gives `timer` its order now: it will be before what is registered in between, as far as they have one deadline.
+    pub(crate) fn reserve(&mut self, timer: &Timer) {
+        timer.order.set(self.order);
+        self.reserved.get_or_insert(self.order);
+        self.order = self.order.wrapping_add(1);
+    }
+
     /// Registers `timer` for `deadline`, behind all others of that deadline.
     ///
     /// # Safety
     /// `Linked`: it is nowhere now, and from here on is not moved, nor freed before `remove`.
     pub(crate) unsafe fn insert(&mut self, timer: *const Timer, deadline: Instant, waker: StoredWaker) {
+        // SAFETY: by the caller's word.
+        unsafe { (*timer).order.set(self.order) };
+        self.order = self.order.wrapping_add(1);
+        if self.reserved.take().is_some() {
+            self.latest = ptr::null();
+        }
+        // SAFETY: by the caller's word.
+        unsafe { self.enter(timer, deadline, waker) };
+    }
+
+    /// Registers `timer` for `deadline`, where it was when its order was reserved.
+    ///
+    /// # Safety
+    /// As `insert`, and its order was reserved, and nothing else done with it since.
+    pub(crate) unsafe fn insert_reserved(&mut self, timer: *const Timer, deadline: Instant, waker: StoredWaker) {
+        // SAFETY: by the caller's word.
+        unsafe {
+            let order = (*timer).order.get();
+            if order.wrapping_add(1) == self.order {
+                // Nothing has come in between.
+                if self.reserved.take() != Some(order) {
+                    self.latest = ptr::null();
+                }
+                self.enter(timer, deadline, waker);
+            } else {
+                let latest = core::mem::replace(&mut self.latest, ptr::null());
+                self.enter(timer, deadline, waker);
+                self.latest = latest;
+            }
+        }
+    }
+
+    /// # Safety
+    /// As `insert`; its order was set, and `latest` may grow by it.
+    #[inline]
+    unsafe fn enter(&mut self, timer: *const Timer, deadline: Instant, waker: StoredWaker) {
         // SAFETY: by the caller's word; other nodes by `Linked`.
         unsafe {
             let node = &*timer;
             node.deadline.set(deadline);
-            node.order.set(self.order);
             node.child.set(ptr::null());
             node.line.set(ptr::null());
             (*node.waker.get()).write(waker);
-            self.order = self.order.wrapping_add(1);
             match self.latest.as_ref() {
                 Some(first) if first.deadline.get() == deadline => {
                     node.place.set(Place::Ring);
@@ -433,6 +488,29 @@ impl Timers {
         unsafe {
             let node = self.due.as_ref()?;
             self.due = leave_ring(node);
+            node.place.set(Place::Fired);
+            Some(((*node.waker.get()).assume_init_read(), node.due.get()))
+        }
+    }
+
+    /// Takes out the one with this key, if it is due, as `take_due` takes the first.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn take_early(&mut self, key: (Instant, u32)) -> Option<(StoredWaker, Due)> {
+        // SAFETY: `Linked`.
+        unsafe {
+            let mut node = self.due.as_ref()?;
+            while node.key() != key {
+                // The due are in order of their deadlines.
+                let next = &*node.next.get();
+                if ptr::eq(next, self.due) || next.deadline.get() > key.0 {
+                    return None;
+                }
+                node = next;
+            }
+            let rest = leave_ring(node);
+            if ptr::eq(self.due, node) {
+                self.due = rest;
+            }
             node.place.set(Place::Fired);
             Some(((*node.waker.get()).assume_init_read(), node.due.get()))
         }

@@ -86,7 +86,7 @@ class Generator:
                 ]
         if "cond" in self.options:
             choices += [
-                (.3, lambda: self.settled("notify_all", o=r.choice("cdf"))),
+                (.3, lambda: self.settled("notify_all", o=r.choice("cdk"))),
                 (1, lambda: self.settled("locked", o=r.choice("cd"))),
                 (2, lambda: self.op("cell_add", o="n")),
             ]

@@ -9,7 +9,7 @@
 
 use super::{Ending, Failed, Failure, Handle, Loop, current};
 use crate::task::body::{Body, Free};
-use crate::task::slot::Slot;
+use crate::task::slot::{InLine, Slot};
 use alloc::boxed::Box;
 use core::future::Future;
 use core::panic::Location;
@@ -40,6 +40,26 @@ impl Entry {
             started.tell();
             Some(entry)
         }
+    }
+
+    /// Puts `call` where the line of what is ready ended at some moment of the step that is under way.
+    ///
+    /// # Safety
+    /// `at` is of `place`, and of this step.
+    pub(crate) unsafe fn queue_at<F: Future<Output = ()> + 'static>(place: &'static Loop, at: InLine, call: F) -> bool {
+        if place.is_closing() {
+            return false;
+        }
+        let body = Box::into_raw(Box::new(Body::new(call, (), Free::Heap)));
+        // SAFETY: as in `queue`; and by the caller's word.
+        unsafe {
+            let slot = place.ready().claim();
+            slot.start_unqueued(place.ready(), body.cast(), false);
+            slot.set_hidden(false);
+            place.adopt(slot);
+            slot.queue_at(at);
+        }
+        true
     }
 
     /// Polls `call` now, so that it can wait for what queues it; if `timed`, a timer that it waits for runs it at once.

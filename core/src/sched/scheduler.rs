@@ -390,6 +390,20 @@ impl Loop {
         }
     }
 
+    /// Does what the timer with this key is for, if it is due and was not fired.
+    ///
+    /// # Safety
+    /// `OwnThread`.
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn fire_early(&'static self, key: (Instant, u32)) {
+        // SAFETY: by the caller's word; `take_early` calls nothing.
+        unsafe {
+            if let Some((waker, due)) = self.with(|state| state.timers.take_early(key)) {
+                self.fire_one(waker, due);
+            }
+        }
+    }
+
     /// Does what a timer is for: wakes; or, if it is a timeout's, cancels the task that is in it; or runs a callback.
     ///
     /// # Safety

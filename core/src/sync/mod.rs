@@ -16,6 +16,8 @@ pub(crate) use local::Local;
 #[cfg(all(test, loom))]
 pub(crate) use short::ByteLock;
 pub(crate) use short::{Held, Holder, Mark, Pause, Short};
+#[cfg(feature = "alloc")]
+pub(crate) use wakes::Place;
 #[cfg(all(test, loom))]
 pub(crate) use wakes::bare;
 pub(crate) use wakes::{Linked, Wakes};

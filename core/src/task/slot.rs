@@ -152,6 +152,10 @@ enum PassedOn {
     No,
 }
 
+/// An end of the line of what is ready.
+#[cfg(feature = "alloc")]
+pub(crate) type InLine = crate::sync::Place<Slot>;
+
 /// A task was started; its loop may be asleep.
 #[must_use = "the loop may be asleep"]
 pub(crate) struct Started(Option<&'static Ready>);
@@ -281,6 +285,18 @@ impl Slot {
         self.flags.store(if handle { HANDLE } else { 0 }, Ordering::Relaxed);
         // Whoever marks it next finds all that. Nobody has a waker of it, but a stale one.
         Wakes::unmark(self);
+    }
+
+    /// Queues the first step, unless a stale wake has, where the line of its loop ended at `place`.
+    ///
+    /// # Safety
+    /// `OwnThread`; nothing was popped since.
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn queue_at(&'static self, place: InLine) {
+        if Wakes::mark(self) {
+            // SAFETY: `Marked`, just now; the rest by the caller's word.
+            unsafe { Wakes::insert_here(self, place) };
+        }
     }
 
     /// As `claim` and `start`, for a slot that `claim` has refused: takes it into use if the stale wake that holds it is on its way

@@ -17,6 +17,9 @@ use crate::World;
 /// A short time: long enough for a clock with a tick of 1 ms to tell 1, 2 and 3 of it apart.
 pub(crate) const MS: Duration = Duration::from_millis(1);
 
+/// A time that no test lasts, however the machine dawdles.
+pub(crate) const LONG: Duration = Duration::from_secs(3600);
+
 /// Runs `main`, and then whatever it has cancelled to its end.
 pub(crate) fn run<W: World>(world: &mut W, main: impl Future<Output = ()>) {
     world.run(async {

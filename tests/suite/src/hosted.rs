@@ -95,6 +95,14 @@ impl Trace {
     fn expect(&self, expected: &[&str]) {
         assert_eq!(core::mem::take(&mut *self.0.borrow_mut()), expected);
     }
+
+    /// Likewise, `one` left out, which was noted once, wherever.
+    #[track_caller]
+    fn expect_without(&self, expected: &[&str], one: &str) {
+        let (ones, others): (Vec<_>, Vec<_>) =
+            core::mem::take(&mut *self.0.borrow_mut()).into_iter().partition(|it| it == one);
+        assert_eq!((ones.len(), others), (1, expected.iter().map(|it| String::from(*it)).collect()));
+    }
 }
 
 /// Notes something in a trace when dropped.

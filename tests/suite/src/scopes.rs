@@ -10,7 +10,7 @@ use corio::{
 };
 
 use crate::World;
-use crate::harness::{Count, Log, MS, NoteOnDrop, Own, Turns, run, spawn, turns};
+use crate::harness::{Count, LONG, Log, MS, NoteOnDrop, Own, Turns, run, spawn, turns};
 
 /// Both, in one task, polled with its waker.
 async fn both<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
@@ -46,7 +46,7 @@ async fn either<A: Future, B: Future>(a: A, b: B) -> Result<A::Output, B::Output
 pub(crate) fn timeouts_in_branches_of_one_task_expire_each_alone<W: World>(world: &mut W) {
     run(world, async {
         let long = || {
-            timeout(MS * 30, async {
+            timeout(LONG, async {
                 sleep(MS * 2).await;
                 1
             })
@@ -56,7 +56,7 @@ pub(crate) fn timeouts_in_branches_of_one_task_expire_each_alone<W: World>(world
         assert_eq!(both(short(), long()).await, (Err(TimedOut), Ok(1)));
         assert_eq!(both(short(), short()).await, (Err(TimedOut), Err(TimedOut)));
         assert_eq!(
-            both(timeout(MS * 30, both(long(), short())), short()).await,
+            both(timeout(LONG, both(long(), short())), short()).await,
             (Ok((Ok(1), Err(TimedOut))), Err(TimedOut))
         );
         yield_now().await;
@@ -120,7 +120,7 @@ pub(crate) fn a_request_from_outside_unwinds_all_branches<W: World>(world: &mut 
         assert_eq!(task.await.err(), Some(Cancelled));
         LOG.expect("ba");
         // A timeout around branches is outside of each.
-        let branches = both(timeout(MS * 50, branch(b'c')), timeout(MS * 50, branch(b'd')));
+        let branches = both(timeout(LONG, branch(b'c')), timeout(LONG, branch(b'd')));
         assert!(timeout(MS, branches).await.is_err());
         LOG.expect("cd");
     });
@@ -129,11 +129,12 @@ pub(crate) fn a_request_from_outside_unwinds_all_branches<W: World>(world: &mut 
 pub(crate) fn a_time_limit_is_moved_by_its_body<W: World>(world: &mut W) {
     run(world, async {
         let start = now();
-        let extended = timeout_scope(MS * 2, async |t| {
-            assert!(t.when().is_some_and(|when| when >= start + MS * 2 && (!W::VIRTUAL || when == start + MS * 2)));
+        let first = if W::VIRTUAL { MS * 2 } else { LONG };
+        let extended = timeout_scope(first, async |t| {
+            assert!(t.when().is_some_and(|when| when >= start + first && (!W::VIRTUAL || when == start + first)));
             for _ in 0..3 {
                 sleep(MS).await;
-                assert_eq!(t.reschedule(now() + MS * 20), Ok(()));
+                assert_eq!(t.reschedule(now() + LONG), Ok(()));
             }
             assert!(!t.has_expired());
             7
@@ -147,7 +148,7 @@ pub(crate) fn a_time_limit_is_moved_by_its_body<W: World>(world: &mut W) {
         });
         assert_eq!(hurried.await, Err(TimedOut));
 
-        let past = timeout_scope(MS * 100, async |t| {
+        let past = timeout_scope(LONG, async |t| {
             t.reschedule(now()).unwrap();
             assert!(!t.has_expired());
             yield_now().await;
@@ -167,9 +168,9 @@ pub(crate) fn a_time_limit_is_moved_by_its_body<W: World>(world: &mut W) {
 pub(crate) fn a_time_limit_is_moved_from_elsewhere<W: World>(world: &mut W) {
     run(world, async {
         // Later, then none at all, then soon, by somebody who only borrows it.
-        let limit = TimeLimit::new(MS);
+        let limit = TimeLimit::new(if W::VIRTUAL { MS } else { LONG });
         let mover = async {
-            assert_eq!(limit.reschedule(now() + MS * 50), Ok(()));
+            assert_eq!(limit.reschedule(now() + LONG), Ok(()));
             turns(1).await;
             assert_eq!(limit.reschedule(None), Ok(()));
             sleep(MS * 2).await;
@@ -180,7 +181,7 @@ pub(crate) fn a_time_limit_is_moved_from_elsewhere<W: World>(world: &mut W) {
         assert_eq!((ended, limit.has_expired()), (Err(TimedOut), true));
         assert_eq!(limit.reschedule(now()), Err(NotInForce));
 
-        let limit = TimeLimit::at(now() + MS * 100);
+        let limit = TimeLimit::at(now() + LONG);
         assert_eq!(limit.reschedule(None), Err(NotInForce));
         assert_eq!(limit.scope(async { 4 }).await, Ok(4));
         assert_eq!((limit.has_expired(), limit.reschedule(None)), (false, Err(NotInForce)));
@@ -216,7 +217,7 @@ pub(crate) fn clean_up_runs_behind_the_body_and_its_output_is_given<W: World>(wo
             assert_eq!(finally(body, clean(&LOG, waits)).await, 5);
             LOG.expect("b()");
         }
-        assert_eq!(finally(async { 6 }, clean(&LOG, 1)).within(MS * 50).await, Ok(6));
+        assert_eq!(finally(async { 6 }, clean(&LOG, 1)).within(LONG).await, Ok(6));
         LOG.expect("()");
     });
 }
@@ -301,7 +302,7 @@ pub(crate) fn a_clean_up_that_takes_too_long_is_dropped_and_reported<W: World>(w
         assert_eq!(REPORTS.get(), 2);
         LOG.expect("x");
         // And in time it is not reported.
-        let quick = finally(async { 7 }, turns(1)).within(MS * 100).or_report(|| REPORTS.add());
+        let quick = finally(async { 7 }, turns(1)).within(LONG).or_report(|| REPORTS.add());
         assert_eq!((quick.await, REPORTS.get()), (Ok(7), 2));
     });
 }

@@ -8,7 +8,7 @@ use core::task::Poll;
 use corio::{Duration, Event, Instant, Mutex, Task, TimedOut, now, sleep, sleep_until, timeout, timeout_at, yield_now};
 
 use crate::World;
-use crate::harness::{Bell, Count, Log, MS, NoteOnDrop, Turns, counted, poll, poll_opt, run, spawn, turns};
+use crate::harness::{Bell, Count, LONG, Log, MS, NoteOnDrop, Turns, counted, poll, poll_opt, run, spawn, turns};
 
 /// Asserts that `deadline` has passed: by nothing, where time is virtual.
 fn assert_due<W: World>(deadline: Instant) {
@@ -262,9 +262,9 @@ pub(crate) fn the_outer_of_two_timeouts_that_expire_together_reports<W: World>(w
         let deadline = now() + MS;
         let both = timeout_at(deadline, timeout_at(deadline, pending::<()>())).await;
         assert!(both == Err(TimedOut));
-        let inner = timeout(MS * 20, timeout(MS, pending::<()>())).await;
+        let inner = timeout(LONG, timeout(MS, pending::<()>())).await;
         assert!(inner == Ok(Err(TimedOut)));
-        let outer = timeout(MS, timeout(MS * 20, pending::<()>())).await;
+        let outer = timeout(MS, timeout(LONG, pending::<()>())).await;
         assert!(outer == Err(TimedOut));
     });
 }

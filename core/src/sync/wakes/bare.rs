@@ -69,6 +69,10 @@ const fn retired<T>() -> *mut T {
     ptr::without_provenance_mut(2)
 }
 
+/// The link that a push would have filled at some moment.
+#[cfg(feature = "alloc")]
+pub(crate) struct Place<T>(*mut AtomicPtr<T>);
+
 /// The queue of one loop. Relaxed accesses throughout: the critical sections around them order them, but for the link that
 /// `pop` clears.
 #[repr(C)]
@@ -163,6 +167,34 @@ impl<T: Linked> Wakes<T> {
     #[inline]
     pub(crate) unsafe fn push_here(element: &'static T) -> Option<&'static T::Home> {
         if section(|| Self::push_within(element)) { Self::asleep(element) } else { None }
+    }
+
+    /// Where the line ends now. Good as long as nothing is taken.
+    ///
+    /// # Safety
+    /// Only by the loop that pops.
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn end_of_line(&self) -> Place<T> {
+        Place(self.tail.load(Ordering::Relaxed))
+    }
+
+    /// Puts an element whose mark the caller has set where the line ended then.
+    ///
+    /// # Safety
+    /// `Marked`; `place` is of the element's home, and good.
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn insert_here(element: &'static T, place: Place<T>) {
+        let wakes = T::wakes(element.home());
+        section(|| {
+            // SAFETY: `Tail` at the time, and nothing was taken since: a link of this queue or of an element in it.
+            let link = unsafe { &*place.0 };
+            let after = link.load(Ordering::Relaxed);
+            element.next().store(if after.is_null() { end() } else { after }, Ordering::Relaxed);
+            link.store(ptr::from_ref(element).cast_mut(), Ordering::Relaxed);
+            if ptr::eq(wakes.tail.load(Ordering::Relaxed), link) {
+                wakes.tail.store(ptr::from_ref(element.next()).cast_mut(), Ordering::Relaxed);
+            }
+        });
     }
 
     /// Inside a critical section, for an element that is the caller's (`Marked`). True: it is the first in line.

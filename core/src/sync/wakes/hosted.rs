@@ -63,6 +63,26 @@ impl<T: Linked> Fifo<T> {
         self.tail = raw;
     }
 
+    /// Puts `element` behind `before`, or first.
+    ///
+    /// # Safety
+    /// `Marked`: the caller owns the link of `element`. `before` is in this queue.
+    #[cfg(feature = "alloc")]
+    unsafe fn insert(&mut self, element: NonNull<T>, before: Option<NonNull<T>>) {
+        let raw = element.as_ptr();
+        // SAFETY: elements live as long as the queue is used (`Linked`).
+        unsafe {
+            let after = match before {
+                Some(before) => before.as_ref().next().swap(raw, Ordering::Relaxed),
+                None => core::mem::replace(&mut self.head, raw),
+            };
+            element.as_ref().next().store(after, Ordering::Relaxed);
+            if after.is_null() {
+                self.tail = raw;
+            }
+        }
+    }
+
     #[inline]
     fn pop(&mut self) -> Option<NonNull<T>> {
         let first = NonNull::new(self.head)?;
@@ -76,6 +96,10 @@ impl<T: Linked> Fifo<T> {
         if self.head.is_null() { None } else { Some(unsafe { NonNull::new_unchecked(self.tail) }) }
     }
 }
+
+/// The last in line at some moment, if anything was.
+#[cfg(feature = "alloc")]
+pub(crate) struct Place<T>(Option<NonNull<T>>);
 
 /// The queue of one loop.
 pub(crate) struct Wakes<T> {
@@ -149,6 +173,26 @@ impl<T: Linked> Wakes<T> {
         unsafe { wakes.near.with(|fifo| fifo.push(NonNull::from(element))) };
         // On this thread the flag is up only between the turns of a loop within another loop.
         (wakes.asleep.load(Ordering::Relaxed) && wakes.asleep.swap(false, Ordering::SeqCst)).then_some(home)
+    }
+
+    /// Where the line ends now. Good as long as nothing is popped.
+    ///
+    /// # Safety
+    /// Only by the loop that pops, on its thread (`OwnThread`).
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn end_of_line(&self) -> Place<T> {
+        // SAFETY: `OwnThread` by the caller's word.
+        Place(unsafe { self.near.with(|fifo| fifo.tail()) })
+    }
+
+    /// Puts an element whose mark the caller has set where the line ended then.
+    ///
+    /// # Safety
+    /// As `push_here`; `place` is of the element's home, and good.
+    #[cfg(feature = "alloc")]
+    pub(crate) unsafe fn insert_here(element: &'static T, place: Place<T>) {
+        // SAFETY: by the caller's word; `insert` calls nothing.
+        unsafe { T::wakes(element.home()).near.with(|fifo| fifo.insert(NonNull::from(element), place.0)) };
     }
 
     /// # Safety

@@ -16,7 +16,11 @@ pub(crate) mod bare;
 #[cfg(any(feature = "std", loom))]
 mod hosted;
 
+#[cfg(all(feature = "alloc", not(any(feature = "std", loom))))]
+pub(crate) use bare::Place;
 #[cfg(not(any(feature = "std", loom)))]
 pub(crate) use bare::{Linked, Wakes};
+#[cfg(all(feature = "alloc", any(feature = "std", loom)))]
+pub(crate) use hosted::Place;
 #[cfg(any(feature = "std", loom))]
 pub(crate) use hosted::{Linked, Wakes};

@@ -94,9 +94,11 @@ impl Now {
             Now::Result { handle } => result(&*ctx.handle(handle)?),
             Now::Cancelling { handle } => Ok(Value::Int(i64::from(ctx.handle(handle)?.cancelling()))),
             Now::AllTasks => {
-                let handles = ctx.world.all_handles();
-                let label = |task| handles.iter().find(|handle| handle.id() == Some(task)).map(|handle| handle.label());
-                Ok(Value::List(corio::all_tasks().into_iter().filter_map(label).map(Value::Str).collect()))
+                // In the order in which the scenario's spawns have ended, which is not that of creation for eager ones.
+                let alive = corio::all_tasks();
+                let listed = ctx.world.all_handles();
+                let listed = listed.iter().filter(|handle| handle.id().is_some_and(|id| alive.contains(&id)));
+                Ok(Value::List(listed.map(|handle| Value::Str(handle.label())).collect()))
             }
         }
     }

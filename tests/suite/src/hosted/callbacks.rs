@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use corio::{
     CallHandle, Cancelled, ContextVar, Failed, Future, Handle, Spawn, Task, all_tasks, call_at, call_later, call_soon,
-    current_task, now, sleep, spawn, spawn_with, yield_now,
+    current_task, now, sleep, sleep_until, spawn, spawn_with, yield_now,
 };
 
 use super::{Hosted, Trace, on_drop, runner};
@@ -86,17 +86,23 @@ pub(crate) fn what_a_callback_makes_ready_waits_for_the_next_turn<W: Hosted>(wor
 pub(crate) fn a_timers_callback_runs_in_the_very_turn_in_which_it_is_due<W: Hosted>(world: &mut W) {
     let trace = Trace::default();
     world.run(async {
-        call_later(MS * 2, trace.callback("2"));
-        call_at(now() + MS, trace.callback("1"));
+        let start = now();
+        call_at(start + MS * 2, trace.callback("2"));
+        call_at(start + MS, trace.callback("1"));
         let noted = trace.callback("sleeper");
-        let sleeper = spawn(async {
-            sleep(MS).await;
+        let sleeper = spawn(async move {
+            sleep_until(start + MS).await;
             noted();
         });
-        call_at(now() + MS * 3, trace.callback("3"));
-        sleep(MS * 5).await;
-        assert!(sleeper.is_done());
-        trace.expect(&["1", "sleeper", "2", "3"]);
+        call_at(start + MS * 3, trace.callback("3"));
+        sleep_until(start + MS * 3).await;
+        sleeper.await;
+        if W::VIRTUAL {
+            trace.expect(&["1", "sleeper", "2", "3"]);
+        } else {
+            // All may be due in one turn, and the sleeper goes on in the next.
+            trace.expect_without(&["1", "2", "3"], "sleeper");
+        }
     });
 }
 
