@@ -229,7 +229,9 @@ impl Limit {
         if new {
             // Before the first poll of what is held, in which it may cancel its own task, and register timers.
             self.sleep.set_count(task.map_or(0, Slot::cancels));
-            here.map(|here| self.sleep.reserve(here));
+            if let Some(here) = here {
+                self.sleep.reserve(here);
+            }
         }
         let fired = self.has_fired();
         let own = fired && self.stage() == Stage::Running && !self.sleep.expires();
@@ -240,8 +242,8 @@ impl Limit {
         }
         #[cfg(feature = "alloc")]
         let overdue = match (here, task) {
-            // SAFETY: `OwnThread`: the ambient loop is this thread's.
             (Some(here), Some(_)) if new && self.sleep.is_overdue() => {
+                // SAFETY: `OwnThread`: the ambient loop is this thread's.
                 Some(unsafe { here.ready().wakes().end_of_line() })
             }
             _ => None,
@@ -279,8 +281,10 @@ impl Limit {
                 return self.set_stage(Stage::Overdue);
             }
             #[cfg(feature = "alloc")]
-            // SAFETY: `OwnThread`: the ambient loop is this thread's.
-            now.here.map(|here| place = Some(unsafe { here.ready().wakes().end_of_line() }));
+            if let Some(here) = now.here {
+                // SAFETY: `OwnThread`: the ambient loop is this thread's.
+                place = Some(unsafe { here.ready().wakes().end_of_line() });
+            }
         }
         let awaited = !now.beside && now.task.is_some_and(Slot::is_waiting);
         let reserved = first && now.reserved;

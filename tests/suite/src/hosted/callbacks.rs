@@ -96,7 +96,7 @@ pub(crate) fn a_timers_callback_runs_in_the_very_turn_in_which_it_is_due<W: Host
         });
         call_at(start + MS * 3, trace.callback("3"));
         sleep_until(start + MS * 3).await;
-        sleeper.await;
+        assert_eq!(sleeper.await, Ok(()));
         if W::VIRTUAL {
             trace.expect(&["1", "sleeper", "2", "3"]);
         } else {
