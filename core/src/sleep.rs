@@ -212,7 +212,7 @@ impl Sleep {
                 };
                 (here, Instant::from_nanos(now.as_nanos().saturating_add(deadline.as_nanos())))
             }
-            Place::Heap | Place::Ring => {
+            Place::Heap => {
                 let waker = StoredWaker::of(waker);
                 if let Some(owner) = self.owner.get() {
                     // SAFETY: `OwnThread`: a sleep is not `Send`. It is linked, so `owner` has not ended.

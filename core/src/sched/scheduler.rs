@@ -2,11 +2,10 @@
 //! The loop: one turn is one iteration of asyncio's.
 //!
 //! ```text
-//!   turn:  now ──► what is due leaves the heap
+//!   turn:  now ──► what is due is set apart from what is registered from here on
 //!          batch ─► exactly the slots that are ready at this moment, in order; what they wake waits for the next turn
 //!          due ───► each sleeper is woken, behind whatever the batch has made ready
 //! ```
-//! (Where the batch is empty, what is due is woken as it leaves the heap: nothing can come between.)
 //!
 //! So a timer is an entry of the same queue as everything else, and its sleeper runs one turn after it fires, as in
 //! asyncio; a sleep that is dropped by the batch in which it falls due does not fire.
@@ -78,13 +77,6 @@ pub(crate) struct State {
     #[cfg(feature = "alloc")]
     pub(super) hook: Option<super::failure::Hook>,
     closing: bool,
-}
-
-impl State {
-    /// Has what is due at the time that was read last leave the heap.
-    fn collect(&mut self) {
-        self.timers.collect(self.last);
-    }
 }
 
 // SAFETY: `state` is used under `OwnThread`; the rest is shared by design.
@@ -276,10 +268,11 @@ impl Loop {
             // One turn. SAFETY: (of all in it) `OwnThread` by the caller's word; the closures call nothing outside of
             // their module.
             unsafe {
-                if self.is_due(&now) {
+                let mut due = self.due(&now);
+                if let Some(now) = due {
                     wakes.take_in();
                     if wakes.is_empty() {
-                        let (fired, plain) = self.fire(true);
+                        let (fired, plain) = self.fire(now);
                         ran += fired;
                         if ran >= limit {
                             break;
@@ -289,8 +282,7 @@ impl Loop {
                             continue;
                         }
                         // Here the next turn begins. No task has run since the clock was read.
-                    } else {
-                        self.with(State::collect);
+                        due = None;
                     }
                 }
                 let Some(mut batch) = wakes.batch() else { break };
@@ -306,8 +298,8 @@ impl Loop {
                         break;
                     }
                 }
-                if self.with(|state| state.timers.has_due()) {
-                    ran += self.fire(false).0;
+                if let Some(now) = due {
+                    ran += self.fire(now).0;
                 }
                 if self.ended.load(Ordering::Relaxed) {
                     self.ended.store(false, Ordering::Relaxed);
@@ -343,64 +335,60 @@ impl Loop {
         }
     }
 
-    /// True if a timer is due at the time, which is read and noted if there are timers.
+    /// If a timer is due at the time, which is read and noted if there are timers, sets what is due apart and returns the
+    /// time.
     ///
     /// # Safety
     /// `OwnThread`.
     #[inline]
-    unsafe fn is_due(&self, now: impl Fn() -> Instant) -> bool {
+    unsafe fn due(&self, now: impl Fn() -> Instant) -> Option<Instant> {
         // SAFETY: by the caller's word; the clock is read outside of `with`.
-        let Some(first) = (unsafe { self.next() }) else { return false };
+        let first = unsafe { self.next() }?;
         let now = now();
         // SAFETY: as above.
-        unsafe { self.with(|state| state.last = now) };
-        first <= now
+        unsafe {
+            self.with(|state| {
+                state.last = now;
+                let due = first <= now;
+                if due {
+                    state.timers.collect();
+                }
+                due.then_some(now)
+            })
+        }
     }
 
-    /// Wakes those whose time has come: what was collected, or else, where that is `at_once`, what the heap has, at the
-    /// time that was read last. How many they were; and true if nothing was done but to wake tasks.
+    /// Wakes those whose time had come at `now`, when they were set apart. How many they were; and true if nothing was done
+    /// but to wake tasks.
     ///
     /// # Safety
     /// `OwnThread`.
     #[cfg_attr(any(feature = "std", loom), inline(never))]
-    unsafe fn fire(&'static self, mut at_once: bool) -> (usize, bool) {
-        let mut fired = 0;
-        loop {
-            // SAFETY: by the caller's word; `take_due` and `take_first` call nothing.
-            let waker = unsafe {
-                self.with(|state| match state.timers.take_due() {
-                    None if at_once => state.timers.take_first(state.last),
-                    due => due,
-                })
-            };
-            let Some((waker, due)) = waker else { return (fired, at_once) };
-            fired += 1;
-            if at_once
-                && (due != Due::Wake
-                    || waker.is_foreign()
-                    || cfg!(feature = "alloc") && waker.slot().is_some_and(Slot::is_timed))
-            {
-                // It may do anything, and what it registers is for the next turn.
-                at_once = false;
-                // SAFETY: by the caller's word; `collect` calls nothing.
-                unsafe { self.with(State::collect) };
+    unsafe fn fire(&'static self, now: Instant) -> (usize, bool) {
+        let (mut fired, mut plain) = (0, true);
+        // SAFETY: (of both) by the caller's word; `take_due` calls nothing.
+        unsafe {
+            while let Some((waker, due)) = self.with(|state| state.timers.take_due(now)) {
+                fired += 1;
+                plain &= self.fire_one(waker, due);
             }
-            // SAFETY: by the caller's word.
-            unsafe { self.fire_one(waker, due) };
         }
+        (fired, plain)
     }
 
-    /// Does what a timer is for: wakes; or, if it is a timeout's, cancels the task that is in it; or runs a callback.
+    /// Does what a timer is for: wakes; or, if it is a timeout's, cancels the task that is in it; or runs a callback. True
+    /// if nothing was done but to wake a task.
     ///
     /// # Safety
     /// `OwnThread`.
     #[inline]
-    unsafe fn fire_one(&'static self, waker: StoredWaker, due: Due) {
+    unsafe fn fire_one(&'static self, waker: StoredWaker, due: Due) -> bool {
         match waker.slot() {
             // SAFETY: by the caller's word, and `Owned` in `timers`: it is a task of this loop, and alive.
             Some(slot) if due != Due::Wake => unsafe {
                 slot.remove_timeout();
                 Header::cancel_scope(NonNull::new_unchecked(slot.header()), slot, due == Due::CancelAwaited);
+                false
             },
             // SAFETY: the timer of a callback is in its own body, so it is this loop's, and alive.
             #[cfg(feature = "alloc")]
@@ -408,8 +396,16 @@ impl Loop {
                 if let Some(step) = slot.step() {
                     self.run(slot, step);
                 }
+                false
             },
-            _ => waker.wake(),
+            Some(slot) => {
+                slot.wake();
+                true
+            }
+            None => {
+                waker.wake();
+                false
+            }
         }
     }
 

@@ -46,6 +46,7 @@ const POOLED: u8 = 1;
 /// Not a task to users: a callback.
 const HIDDEN: u8 = 2;
 /// A callback, and a timer that is due runs its step itself, as asyncio's timers run theirs.
+#[cfg(feature = "alloc")]
 const TIMED: u8 = 3;
 /// The task was left over when its loop began to close.
 const LEFTOVER: u8 = 1 << 2;
@@ -498,6 +499,7 @@ impl Slot {
     }
 
     /// True for a callback that a timer runs.
+    #[cfg(feature = "alloc")]
     pub(crate) fn is_timed(&self) -> bool {
         self.traits.get() & KIND == TIMED
     }

@@ -65,12 +65,6 @@ mod flavour {
             self.0 == 0
         }
 
-        /// True when waking it runs code that is not the crate's.
-        #[inline]
-        pub(crate) fn is_foreign(&self) -> bool {
-            self.0 & FOREIGN != 0
-        }
-
         #[cold]
         fn foreign(waker: Waker) -> Self {
             Self(Box::into_raw(Box::new(waker)).expose_provenance() | FOREIGN)
@@ -212,12 +206,6 @@ mod flavour {
         #[inline]
         pub(crate) fn is_none(&self) -> bool {
             self.data.is_null() && self.foreign.is_none()
-        }
-
-        /// True when waking it runs code that is not the crate's.
-        #[inline]
-        pub(crate) fn is_foreign(&self) -> bool {
-            self.foreign.is_some()
         }
 
         /// The slot, if it is ours.
