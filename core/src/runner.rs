@@ -205,7 +205,7 @@ impl<R: Reactor> Runner<R> {
     ) -> Result<(), RunError<R::Error>> {
         let running = self.running();
         let _here = self.enter();
-        let lent = Lent::new(running);
+        let mut lent = Lent::new(running);
         // SAFETY: `OwnThread`. `lent` sees to it that no slot outlives the futures, whatever happens.
         unsafe { lent.start(&mut futures) };
         loop {
@@ -365,7 +365,7 @@ mod lent {
 
         /// # Safety
         /// `OwnThread`; the futures stay in place until this is dropped.
-        pub(super) unsafe fn start(&self, futures: &mut [Pin<&mut (dyn Future<Output = ()> + '_)>; N]) {
+        pub(super) unsafe fn start(&mut self, futures: &mut [Pin<&mut (dyn Future<Output = ()> + '_)>; N]) {
             for future in futures {
                 let body = core::ptr::from_mut(future).cast();
                 // SAFETY: by the caller's word.
@@ -408,22 +408,24 @@ mod lent {
     /// They are in the frame of the call, which for that reason must not return.
     pub(super) struct Lent<const N: usize> {
         running: &'static Loop,
-        slots: [Slot; N],
+        /// Filled by `start`, one after the other: an array of new ones would be cleared first.
+        slots: [MaybeUninit<Slot>; N],
     }
 
     impl<const N: usize> Lent<N> {
         pub(super) const MAY_RETURN: bool = false;
 
         pub(super) fn new(running: &'static Loop) -> Self {
-            Self { running, slots: [const { Slot::new() }; N] }
+            Self { running, slots: [const { MaybeUninit::uninit() }; N] }
         }
 
         /// # Safety
         /// `OwnThread`; the futures stay in place, and this too, until it is dropped, which must not come to its end.
-        pub(super) unsafe fn start(&self, futures: &mut [Pin<&mut (dyn Future<Output = ()> + '_)>; N]) {
-            for (future, slot) in futures.iter_mut().zip(&self.slots) {
+        pub(super) unsafe fn start(&mut self, futures: &mut [Pin<&mut (dyn Future<Output = ()> + '_)>; N]) {
+            for (future, slot) in futures.iter_mut().zip(&mut self.slots) {
+                let slot = core::ptr::from_ref(slot.write(Slot::new()));
                 // SAFETY: `Immortal`, by the caller's word: the frame stays for good.
-                let slot = unsafe { &*core::ptr::from_ref(slot) };
+                let slot = unsafe { &*slot };
                 // SAFETY: new, so nobody else knows it and it need not be claimed; the rest by the caller's word.
                 let _awake =
                     unsafe { slot.start(self.running.ready(), core::ptr::from_mut(future).cast(), true, false) };

@@ -35,7 +35,8 @@ pub(crate) struct Waiter {
 }
 
 struct Node {
-    prev: *const Waiter,
+    /// Filled, but for the first of a line.
+    prev: MaybeUninit<*const Waiter>,
     next: *const Waiter,
     waker: StoredWaker,
     /// When it joined, in the line's count of `grant_all`s.
@@ -123,7 +124,9 @@ impl Waiter {
 /// Those who wait, in order of arrival.
 pub(crate) struct Line {
     first: *const Waiter,
-    last: *const Waiter,
+    /// Filled while anybody is in line. So the first leaves by one store, and a new line is not a row of zeros that a
+    /// function call would be made to clear.
+    last: MaybeUninit<*const Waiter>,
     epoch: u32,
 }
 
@@ -132,7 +135,7 @@ unsafe impl Send for Line {}
 
 impl Line {
     pub(crate) const fn new() -> Self {
-        Self { first: ptr::null(), last: ptr::null(), epoch: 0 }
+        Self { first: ptr::null(), last: MaybeUninit::uninit(), epoch: 0 }
     }
 
     #[inline]
@@ -155,12 +158,13 @@ impl Line {
         // SAFETY: by the caller's word, and `Linked` for the last.
         unsafe {
             (*waiter.node.get()).write(node);
-            match self.last.as_ref() {
-                Some(last) => last.node().next = waiter,
-                None => self.first = waiter,
+            if self.first.is_null() {
+                self.first = waiter;
+            } else {
+                (*self.last.assume_init()).node().next = waiter;
             }
         }
-        self.last = waiter;
+        self.last.write(waiter);
         waiter.set_state(WAITING);
     }
 
@@ -194,9 +198,10 @@ impl Line {
         // SAFETY: `Linked`, `Filled`: it and its neighbours are in the line.
         unsafe {
             let (prev, next) = (waiter.node().prev, waiter.node().next);
-            match prev.as_ref() {
-                Some(prev) => prev.node().next = next,
-                None => self.first = next,
+            if self.is_first(waiter) {
+                self.first = next;
+            } else {
+                (*prev.assume_init()).node().next = next;
             }
             match next.as_ref() {
                 Some(next) => next.node().prev = prev,
@@ -212,10 +217,6 @@ impl Line {
         unsafe {
             let node = first.node();
             self.first = node.next;
-            match node.next.as_ref() {
-                Some(next) => next.node().prev = ptr::null(),
-                None => self.last = ptr::null(),
-            }
             let waker = ptr::read(&node.waker);
             first.set_state(state);
             waker

@@ -8,6 +8,7 @@
 use super::{Line, Waiter, to_the_end};
 use crate::sync::{Held, Holder, Mark, Short};
 use crate::task::StoredWaker;
+use core::mem::MaybeUninit;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
@@ -115,10 +116,24 @@ where
     }
 }
 
+/// Empty lines. One after the other: of a constant a call would be made that copies it.
+const fn new_lines<const N: usize>() -> [Line; N] {
+    let mut lines = MaybeUninit::<[Line; N]>::uninit();
+    let first: *mut Line = lines.as_mut_ptr().cast();
+    let mut at = 0;
+    while at < N {
+        // SAFETY: within the array.
+        unsafe { first.add(at).write(Line::new()) };
+        at += 1;
+    }
+    // SAFETY: all of it was filled.
+    unsafe { lines.assume_init() }
+}
+
 impl<S: Guarded, const N: usize> Lines<S, N> {
     crate::sync::const_fn! {
         pub(crate) const fn new(state: S) -> Self {
-            Self { shared: Short::new(Shared { state, lines: [const { Line::new() }; N] }), guard: S::Guard::NEW }
+            Self { shared: Short::new(Shared { state, lines: new_lines() }), guard: S::Guard::NEW }
         }
     }
 
