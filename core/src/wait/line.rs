@@ -239,6 +239,13 @@ impl Line {
     /// line by this, so that each is passed over once only.
     #[inline]
     pub(crate) fn grant_next(&mut self) -> StoredWaker {
+        if self.is_empty() { StoredWaker::NONE } else { self.grant_some() }
+    }
+
+    // Where flash counts, one copy serves all.
+    #[cfg_attr(any(feature = "std", loom), inline)]
+    #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
+    fn grant_some(&mut self) -> StoredWaker {
         // SAFETY: `Linked`.
         unsafe {
             while let Some(first) = self.first.as_ref() {
@@ -255,7 +262,7 @@ impl Line {
     #[cold]
     #[inline(never)]
     pub(crate) fn pass_on(&mut self) -> StoredWaker {
-        self.grant_next()
+        self.grant_some()
     }
 
     /// Takes the first out without a grant.

@@ -216,13 +216,12 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
             woken.wake();
             return Poll::Ready(made);
         }
-        if let Some(waker) = StoredWaker::ours(cx.waker()) {
-            // SAFETY: `Linked`: the waiter is pinned, is in no line, and leaves in `leave`, which its owner's drop calls.
-            unsafe { lines[LINE].join(waiter, waker) };
-        } else {
-            // SAFETY: as above.
-            unsafe { lines[LINE].join(waiter, StoredWaker::nobodys()) };
-            drop(locked);
+        let waker = StoredWaker::ours(cx.waker());
+        let foreign = waker.is_none();
+        // SAFETY: `Linked`: the waiter is pinned, is in no line, and leaves in `leave`, which its owner's drop calls.
+        unsafe { lines[LINE].join(waiter, waker.unwrap_or_else(StoredWaker::nobodys)) };
+        drop(locked);
+        if foreign {
             self.lend::<LINE>(waiter, cx);
         }
         Poll::Pending
