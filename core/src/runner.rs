@@ -99,7 +99,6 @@ impl<R: Reactor> Runner<R> {
     }
 
     fn with_lease(reactor: R, lease: Lease) -> Self {
-        lease.get().ready().set_unparker(reactor.unparker());
         Self { lease, reactor, _not_send: core::marker::PhantomData }
     }
 
@@ -125,7 +124,7 @@ impl<R: Reactor> Runner<R> {
     /// Takes in what was woken from outside of the loop since it last ran: that goes before what is queued now.
     fn enter(&self) -> current::Entered {
         let entered = current::enter(self.running());
-        // `reactor_mut` may have put another reactor in place.
+        // Each time: `reactor_mut` may have put another reactor in place. Before the first there is no sleep to be ended.
         self.running().ready().set_unparker(self.reactor.unparker());
         // SAFETY: `OwnThread`.
         unsafe { self.running().ready().wakes().take_in() };

@@ -150,6 +150,15 @@ impl Timer {
         unsafe { (*self.waker.get()).assume_init_ref() }.slot()
     }
 
+    /// Replaces its waker; the old one is returned.
+    ///
+    /// # Safety
+    /// `Linked`: it is registered. `OwnThread`.
+    pub(crate) unsafe fn set_waker(&self, waker: StoredWaker) -> StoredWaker {
+        // SAFETY: by the caller's word; filled while it is in, and no reference to it leaves a line.
+        unsafe { core::mem::replace((*self.waker.get()).assume_init_mut(), waker) }
+    }
+
     /// True while it is registered.
     #[inline]
     pub(crate) fn is_linked(&self) -> bool {
@@ -222,17 +231,14 @@ impl Timers {
         }
     }
 
-    /// Takes `timer` out; nothing happens if it is not in. Its waker is returned, to be dropped where no lock is held.
+    /// Takes `timer` out. Its waker is returned, to be dropped where no lock is held.
     ///
     /// # Safety
-    /// It is in these timers, if anywhere.
+    /// It is in these timers.
     pub(crate) unsafe fn remove(&mut self, timer: *const Timer) -> StoredWaker {
         // SAFETY: by the caller's word, and `Linked` for all others.
         unsafe {
             let node = &*timer;
-            if !node.is_linked() {
-                return StoredWaker::NONE;
-            }
             node.place.set(Place::Nowhere);
             let (prev, next) = (node.prev.get(), node.next.get());
             if ptr::eq(self.latest, node) {
@@ -293,15 +299,6 @@ impl Timers {
                 }
             }
         }
-    }
-
-    /// Replaces the waker of a registered node; the old one is returned, to be dropped where no lock is held.
-    ///
-    /// # Safety
-    /// `timer` is in these timers.
-    pub(crate) unsafe fn set_waker(&mut self, timer: *const Timer, waker: StoredWaker) -> StoredWaker {
-        // SAFETY: by the caller's word; wakers are touched under `NoReentry` only.
-        unsafe { core::mem::replace((*(*timer).waker.get()).assume_init_mut(), waker) }
     }
 
     /// Puts aside what is in: `take_due` looks there.

@@ -99,6 +99,17 @@ pub(crate) enum Goal {
     Turn,
 }
 
+impl Goal {
+    #[inline]
+    fn has_end(self) -> bool {
+        #[cfg(not(feature = "alloc"))]
+        if let Self::Nothing = self {
+            return false;
+        }
+        true
+    }
+}
+
 /// Reads the clock of a reactor. It lives in the frame of the turn.
 #[derive(Clone, Copy)]
 pub(crate) struct Clock {
@@ -110,8 +121,10 @@ impl Clock {
     /// # Safety
     /// The reactor stays in place, and is not borrowed mutably, as long as the clock is in use.
     pub(crate) unsafe fn new<R: crate::Reactor>(reactor: *const R) -> Self {
-        // SAFETY: (of the closure) called with the reactor, by the caller's word.
-        Self { reactor: reactor.cast(), read: |reactor| unsafe { &*reactor.cast::<R>() }.now() }
+        let read: fn(&R) -> Instant = R::now;
+        // SAFETY: the two types of functions differ in one thin pointer, so they are called alike; and it is called with
+        // the reactor, by the caller's word.
+        Self { reactor: reactor.cast(), read: unsafe { core::mem::transmute::<fn(&R) -> Instant, _>(read) } }
     }
 
     #[inline]
@@ -301,7 +314,7 @@ impl Loop {
                 if let Some(now) = due {
                     ran += self.fire(now).0;
                 }
-                if self.ended.load(Ordering::Relaxed) {
+                if goal.has_end() && self.ended.load(Ordering::Relaxed) {
                     self.ended.store(false, Ordering::Relaxed);
                     if self.reached(goal) {
                         break;
@@ -386,8 +399,7 @@ impl Loop {
         match waker.slot() {
             // SAFETY: by the caller's word, and `Owned` in `timers`: it is a task of this loop, and alive.
             Some(slot) if due != Due::Wake => unsafe {
-                slot.remove_timeout();
-                Header::cancel_scope(NonNull::new_unchecked(slot.header()), slot, due == Due::CancelAwaited);
+                Header::expire(NonNull::new_unchecked(slot.header()), slot, due == Due::CancelAwaited);
                 false
             },
             // SAFETY: the timer of a callback is in its own body, so it is this loop's, and alive.
@@ -421,12 +433,12 @@ impl Loop {
                 Header::step(NonNull::new_unchecked(slot.header()), slot, self);
             },
             // SAFETY: as above.
-            Step::Special => unsafe { Header::special(NonNull::new_unchecked(slot.header()), slot, self) },
+            Step::Special => unsafe {
+                Header::special(NonNull::new_unchecked(slot.header()), slot, self);
+            },
             // SAFETY: by the caller's word; it is armed, so its callback is there.
             #[cfg(feature = "alloc")]
             Step::Call => unsafe { Callback::run(NonNull::new_unchecked(slot.body().cast())) },
-            #[cfg(not(feature = "alloc"))]
-            Step::Call => {}
             // SAFETY: by the caller's word: so the group has it, or else it took that back.
             #[cfg(feature = "alloc")]
             Step::Tell => unsafe {
@@ -438,13 +450,16 @@ impl Loop {
                 let future = unsafe { &mut *slot.body().cast::<Pin<&mut dyn Future<Output = ()>>>() };
                 let waker = waker::of(slot);
                 if future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
-                    slot.end();
-                    self.ended.store(true, Ordering::Relaxed);
+                    // Where there is no allocator the slot is not used again, and no goal is reached by it.
+                    #[cfg(not(feature = "alloc"))]
+                    slot.end_borrowed();
                     #[cfg(feature = "alloc")]
-                    // SAFETY: `OwnThread` by the caller's word.
-                    unsafe {
-                        self.with(|state| state.borrowed -= 1)
-                    };
+                    {
+                        slot.end();
+                        self.ended.store(true, Ordering::Relaxed);
+                        // SAFETY: `OwnThread` by the caller's word.
+                        unsafe { self.with(|state| state.borrowed -= 1) };
+                    }
                 }
             }
         }

@@ -126,6 +126,7 @@ pub(crate) enum Step {
     /// Poll the future in the body, or unwind: the task was cancelled, or waited for another, or stands in a scope.
     Special,
     /// Run a callback.
+    #[cfg(feature = "alloc")]
     Call,
     /// Tell the group of a task that it has ended.
     #[cfg(feature = "alloc")]
@@ -303,6 +304,7 @@ impl Slot {
 
     /// What to do with a slot that `pop` has found; nothing, if the task ended before the wake arrived. Called while the mark
     /// is still set.
+    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn step(&self) -> Option<Step> {
         let flags = self.flags.load(Ordering::Relaxed);
@@ -315,7 +317,6 @@ impl Slot {
             self.change(0, WAITS);
             Some(Step::Poll)
         } else if flags & DEAD != 0 {
-            #[cfg(feature = "alloc")]
             if flags & CANCEL != 0 {
                 return Some(Step::Tell);
             }
@@ -324,6 +325,18 @@ impl Slot {
             Some(Step::Call)
         } else {
             Some(Step::Special)
+        }
+    }
+
+    /// As above: here most are lent, and there are no callbacks.
+    #[cfg(not(feature = "alloc"))]
+    #[inline]
+    pub(crate) fn step(&self) -> Option<Step> {
+        match self.flags.load(Ordering::Relaxed) & SPECIAL {
+            BORROWED => Some(Step::PollBorrowed),
+            flags if flags & DEAD != 0 => None,
+            0 => Some(Step::Poll),
+            _ => Some(Step::Special),
         }
     }
 
@@ -360,6 +373,13 @@ impl Slot {
         #[cfg(not(any(feature = "std", loom)))]
         Wakes::retire(self);
         cancelled
+    }
+
+    /// A future that was lent ends here. A wake that comes later is dropped when it is popped.
+    #[cfg(not(feature = "alloc"))]
+    #[inline]
+    pub(crate) fn end_borrowed(&self) {
+        self.flags.store(DEAD | BORROWED, Ordering::Relaxed);
     }
 
     /// The task has ended, in a group: queues one more step, in which the group is told. `CANCEL` says so; for one that is
@@ -578,6 +598,12 @@ impl Slot {
             }
         }
         self.leave_soon();
+    }
+
+    /// The time of a timeout in the task is up: it counts no more, and what is in it is asked to unwind.
+    pub(crate) fn expire(&'static self, waits: bool) {
+        self.remove_timeout();
+        self.cancel_scope(waits);
     }
 
     /// True when this task is alive, of the same loop as `other`, and `other` waits for it.
