@@ -425,9 +425,8 @@ mod lent {
                 let slot = core::ptr::from_ref(slot.write(Slot::new()));
                 // SAFETY: `Immortal`, by the caller's word: the frame stays for good.
                 let slot = unsafe { &*slot };
-                // SAFETY: new, so nobody else knows it and it need not be claimed; the rest by the caller's word.
-                let _awake =
-                    unsafe { slot.start(self.running.ready(), core::ptr::from_mut(future).cast(), true, false) };
+                // SAFETY: by the caller's word.
+                unsafe { slot.lend(self.running.ready(), core::ptr::from_mut(future).cast()) };
             }
         }
 

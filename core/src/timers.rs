@@ -187,6 +187,8 @@ pub(crate) struct Timers {
     root: *const Timer,
     /// The root of what was put aside by `collect`.
     due: *const Timer,
+    /// Up to when that is due.
+    until: Instant,
     /// A node that is in, the latest registered as a rule, or null.
     latest: *const Timer,
     order: u32,
@@ -194,7 +196,7 @@ pub(crate) struct Timers {
 
 impl Timers {
     pub(crate) const fn new() -> Self {
-        Self { root: ptr::null(), due: ptr::null(), latest: ptr::null(), order: 0 }
+        Self { root: ptr::null(), due: ptr::null(), until: Instant::ZERO, latest: ptr::null(), order: 0 }
     }
 
     /// The first deadline. Not between `collect` and the end of what is due.
@@ -301,19 +303,26 @@ impl Timers {
         }
     }
 
-    /// Puts aside what is in: `take_due` looks there.
+    /// Puts aside what is in: what is due at `now` is to be found there.
     #[inline]
-    pub(crate) fn collect(&mut self) {
+    pub(crate) fn collect(&mut self, now: Instant) {
+        self.until = now;
         self.due = core::mem::replace(&mut self.root, ptr::null());
     }
 
-    /// Of what was put aside, takes out the first with a deadline of `now` or before, and returns its waker, and what is to
-    /// be done. When there is no more, the rest goes back.
-    pub(crate) fn take_due(&mut self, now: Instant) -> Option<(StoredWaker, Due)> {
+    /// True when something was put aside and is there.
+    #[inline]
+    pub(crate) fn has_due(&self) -> bool {
+        !self.due.is_null()
+    }
+
+    /// Of what was put aside, takes out the first that was due, and returns its waker, and what is to be done. When there is
+    /// no more, the rest goes back.
+    pub(crate) fn take_due(&mut self) -> Option<(StoredWaker, Due)> {
         // SAFETY: `Linked`.
         unsafe {
             let first = self.due.as_ref()?;
-            if first.deadline.get() > now {
+            if first.deadline.get() > self.until {
                 self.undo_due();
                 return None;
             }
@@ -454,21 +463,21 @@ mod tests {
         /// Fires what is due of what is in now; `between` runs after it was put aside.
         fn fire(&mut self, now: u64, between: impl FnOnce(&mut Self)) {
             let horizon = self.order;
-            self.timers.collect();
+            self.timers.collect(Instant::from_nanos(now));
             between(self);
             let mut due: Vec<_> =
                 self.list.iter().filter(|entry| entry.0 <= now && entry.1 < horizon).copied().collect();
             due.sort_unstable();
             for entry in due {
                 let before: Vec<_> = self.nodes.iter().map(|node| node.place.get() == Place::Fired).collect();
-                assert!(self.timers.take_due(Instant::from_nanos(now)).is_some());
+                assert!(self.timers.take_due().is_some());
                 let fired: Vec<_> = (0..self.nodes.len())
                     .filter(|index| self.nodes[*index].place.get() == Place::Fired && !before[*index])
                     .collect();
                 assert_eq!(fired, [entry.2]);
                 self.list.retain(|other| *other != entry);
             }
-            assert!(self.timers.take_due(Instant::from_nanos(now)).is_none());
+            assert!(self.timers.take_due().is_none());
             assert_eq!(self.timers.next(), self.list.iter().min().map(|first| Instant::from_nanos(first.0)));
         }
     }

@@ -281,11 +281,10 @@ impl Loop {
             // One turn. SAFETY: (of all in it) `OwnThread` by the caller's word; the closures call nothing outside of
             // their module.
             unsafe {
-                let mut due = self.due(&now);
-                if let Some(now) = due {
+                if self.collect(&now) {
                     wakes.take_in();
                     if wakes.is_empty() {
-                        let (fired, plain) = self.fire(now);
+                        let (fired, plain) = self.fire();
                         ran += fired;
                         if ran >= limit {
                             break;
@@ -295,7 +294,6 @@ impl Loop {
                             continue;
                         }
                         // Here the next turn begins. No task has run since the clock was read.
-                        due = None;
                     }
                 }
                 let Some(mut batch) = wakes.batch() else { break };
@@ -311,8 +309,8 @@ impl Loop {
                         break;
                     }
                 }
-                if let Some(now) = due {
-                    ran += self.fire(now).0;
+                if self.with(|state| state.timers.has_due()) {
+                    ran += self.fire().0;
                 }
                 if goal.has_end() && self.ended.load(Ordering::Relaxed) {
                     self.ended.store(false, Ordering::Relaxed);
@@ -348,15 +346,15 @@ impl Loop {
         }
     }
 
-    /// If a timer is due at the time, which is read and noted if there are timers, sets what is due apart and returns the
-    /// time.
+    /// If a timer is due at the time, which is read and noted if there are timers, sets what is due apart. True if there
+    /// is something.
     ///
     /// # Safety
     /// `OwnThread`.
     #[inline]
-    unsafe fn due(&self, now: impl Fn() -> Instant) -> Option<Instant> {
+    unsafe fn collect(&self, now: impl Fn() -> Instant) -> bool {
         // SAFETY: by the caller's word; the clock is read outside of `with`.
-        let first = unsafe { self.next() }?;
+        let Some(first) = (unsafe { self.next() }) else { return false };
         let now = now();
         // SAFETY: as above.
         unsafe {
@@ -364,24 +362,24 @@ impl Loop {
                 state.last = now;
                 let due = first <= now;
                 if due {
-                    state.timers.collect();
+                    state.timers.collect(now);
                 }
-                due.then_some(now)
+                due
             })
         }
     }
 
-    /// Wakes those whose time had come at `now`, when they were set apart. How many they were; and true if nothing was done
-    /// but to wake tasks.
+    /// Wakes those whose time had come when they were set apart. How many they were; and true if nothing was done but to wake
+    /// tasks.
     ///
     /// # Safety
     /// `OwnThread`.
     #[cfg_attr(any(feature = "std", loom), inline(never))]
-    unsafe fn fire(&'static self, now: Instant) -> (usize, bool) {
+    unsafe fn fire(&'static self) -> (usize, bool) {
         let (mut fired, mut plain) = (0, true);
         // SAFETY: (of both) by the caller's word; `take_due` calls nothing.
         unsafe {
-            while let Some((waker, due)) = self.with(|state| state.timers.take_due(now)) {
+            while let Some((waker, due)) = self.with(|state| state.timers.take_due()) {
                 fired += 1;
                 plain &= self.fire_one(waker, due);
             }

@@ -270,6 +270,19 @@ impl Slot {
         Started(unsafe { Wakes::push_here(self) })
     }
 
+    /// Puts a future lent by `run_all` into a slot that nobody knows, and queues its first step.
+    ///
+    /// # Safety
+    /// As `start`. `Immortal`, from here on.
+    #[cfg(not(feature = "alloc"))]
+    #[inline]
+    pub(crate) unsafe fn lend(&'static self, owner: &'static Ready, body: *mut ()) {
+        self.owner.store(ptr::from_ref(owner).cast_mut(), Ordering::Relaxed);
+        self.body.set(body);
+        self.flags.store(BORROWED, Ordering::Relaxed);
+        self.wake();
+    }
+
     /// As `start` of a task, but nothing is queued: the caller makes the first step itself.
     ///
     /// # Safety
