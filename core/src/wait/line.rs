@@ -99,6 +99,16 @@ impl Waiter {
         self.set_state(IDLE);
     }
 
+    /// Exchanges its waker. The old one is returned, to be dropped where no lock is held.
+    ///
+    /// # Safety
+    /// Under the lock, and in line.
+    #[inline]
+    pub(super) unsafe fn set_waker(&self, waker: StoredWaker) -> StoredWaker {
+        // SAFETY: `Filled`, by the caller's word.
+        unsafe { core::mem::replace(&mut self.node().waker, waker) }
+    }
+
     // Relaxed (both): `Noted`.
     #[inline]
     fn state(&self) -> u8 {
@@ -183,15 +193,6 @@ impl Line {
         }
         waiter.rest();
         waker
-    }
-
-    /// Exchanges the waker of a waiter that is in the line. The old one is returned, to be dropped where no lock is held.
-    ///
-    /// # Safety
-    /// It is in this line.
-    pub(crate) unsafe fn set_waker(&mut self, waiter: &Waiter, waker: StoredWaker) -> StoredWaker {
-        // SAFETY: `Filled`: in the line, by the caller's word.
-        unsafe { core::mem::replace(&mut waiter.node().waker, waker) }
     }
 
     unsafe fn unlink(&mut self, waiter: &Waiter) {

@@ -222,7 +222,7 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
         unsafe { lines[LINE].join(waiter, waker.unwrap_or_else(StoredWaker::nobodys)) };
         drop(locked);
         if foreign {
-            self.lend::<LINE>(waiter, cx);
+            self.lend(waiter, cx);
         }
         Poll::Pending
     }
@@ -249,24 +249,29 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
             return Poll::Ready(made);
         }
         drop(locked);
-        self.lend::<LINE>(waiter, cx);
+        self.lend(waiter, cx);
         Poll::Pending
     }
 
-    /// Has the waiter, which stands in line or did a moment ago, woken by the waker of `cx`. The clone of a foreign one is
-    /// foreign code, and so is the drop of the one before: neither is for under the lock.
+    /// Has the waiter, which stands in line or did a moment ago, woken by the waker of `cx`.
+    #[cfg(any(feature = "std", loom))]
     #[cold]
     #[inline(never)]
-    fn lend<const LINE: usize>(&self, waiter: &Waiter, cx: &mut Context<'_>) {
-        let mut waker = StoredWaker::of(cx.waker());
-        let old = self.with(|_, lines| {
-            // SAFETY: `Linked`: it is in this line.
-            waiter.back().is_none().then(|| unsafe { lines[LINE].set_waker(waiter, waker.take()) })
-        });
-        if old.is_none() {
-            // It was granted in between.
-            waker.wake();
+    fn lend(&self, waiter: &Waiter, cx: &mut Context<'_>) {
+        lend(waiter, cx, |exchange| self.with(|_, _| exchange()));
+    }
+
+    /// As above. Here any short lock keeps out all others, so one copy serves all.
+    #[cfg(not(any(feature = "std", loom)))]
+    #[inline]
+    fn lend(&self, waiter: &Waiter, cx: &mut Context<'_>) {
+        #[cold]
+        #[inline(never)]
+        fn lend_any(waiter: &Waiter, cx: &mut Context<'_>) {
+            static ANY: Short<()> = Short::new(());
+            lend(waiter, cx, |exchange| ANY.with(|()| exchange()));
         }
+        lend_any(waiter, cx);
     }
 
     /// Takes `waiter` out of the line, if it is in it or holds a grant. `settle` is told which, and says whom that
@@ -296,5 +301,23 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
         });
         woken.wake();
         drop(own);
+    }
+}
+
+/// Has the waiter, which stands in line or did a moment ago, woken by the waker of `cx`. The clone of a foreign one is
+/// foreign code, and so is the drop of the one before: neither is for under the lock, which `with_lock` takes.
+#[inline]
+fn lend(waiter: &Waiter, cx: &mut Context<'_>, with_lock: impl FnOnce(&mut dyn FnMut())) {
+    let mut waker = StoredWaker::of(cx.waker());
+    let mut old = None;
+    with_lock(&mut || {
+        if waiter.back().is_none() {
+            // SAFETY: under the lock, and in line.
+            old = Some(unsafe { waiter.set_waker(waker.take()) });
+        }
+    });
+    if old.is_none() {
+        // It was granted in between.
+        waker.wake();
     }
 }
