@@ -149,7 +149,7 @@ impl<R: Reactor> Runner<R> {
         let running = self.running();
         let _here = self.enter();
         // The root slot is used here only, and `&mut self` keeps out a second run.
-        let slot = running.root();
+        let slot = self.lease.root();
         let mut pause = Pause::new();
         while !slot.claim() {
             // A wake left over from the run before is still in the queue, or on its way there.

@@ -18,7 +18,7 @@ use crate::context::frame::Frames;
 #[cfg(feature = "alloc")]
 use crate::context::table::Contexts;
 use crate::sync::Local;
-use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
 use crate::task::StoredWaker;
 use crate::task::body::Header;
 #[cfg(feature = "alloc")]
@@ -45,14 +45,17 @@ pub(crate) struct Loop {
     ready: Ready,
     /// How to read the time; null while the reactor itself is at work.
     clock: AtomicPtr<Clock>,
-    state: Local<State>,
     /// The step that is under way is there to unwind its task.
     unwinding: AtomicBool,
     /// The step that is under way is there to unwind its task, or what is in a scope that has asked for it.
     delivering: AtomicBool,
     /// Something has ended since the goal of the turns was last looked at.
     ended: AtomicBool,
-    /// The slot of `run`'s own future.
+    /// 1: it is in a `static`, and leased.
+    used: AtomicU8,
+    state: Local<State>,
+    /// The slot of `run`'s own future. Elsewhere it is beside the loop.
+    #[cfg(feature = "alloc")]
     root: Slot,
 }
 
@@ -160,6 +163,8 @@ impl Loop {
                 unwinding: AtomicBool::new(false),
                 delivering: AtomicBool::new(false),
                 ended: AtomicBool::new(false),
+                used: AtomicU8::new(0),
+                #[cfg(feature = "alloc")]
                 root: Slot::new(),
             }
         }
@@ -178,10 +183,6 @@ impl Loop {
 
     pub(crate) fn ready(&self) -> &Ready {
         &self.ready
-    }
-
-    pub(crate) fn root(&self) -> &Slot {
-        &self.root
     }
 
     /// Runs `f` with the state of the loop.
@@ -753,6 +754,16 @@ impl Loop {
         }
     }
 
+    /// Takes one that is in a `static` into use. False: it is in use.
+    fn take(&self) -> bool {
+        // Acquire: pairs with the release in `give_back`.
+        self.used.swap(1, Ordering::Acquire) == 0
+    }
+
+    fn give_back(&self) {
+        self.used.store(0, Ordering::Release);
+    }
+
     /// Makes the loop fit to be used again.
     ///
     /// # Safety
@@ -885,17 +896,15 @@ impl Drop for Settle {
     }
 }
 
-use crate::sync::atomic::AtomicU8;
-
 /// Room for one more loop in a `static`: for loops at several interrupt priorities, where there is no allocator.
 ///
 /// With the feature `alloc`, [`Runner::new`](crate::Runner::new) takes loops from the heap, any number. Without it there
 /// is one, which the crate has; every further runner that exists at the same time needs a `static` of this, given to
 /// [`Runner::new_in`](crate::Runner::new_in).
 pub struct LoopMemory {
-    /// 0: free, 1: used.
-    used: AtomicU8,
     place: Loop,
+    #[cfg(not(feature = "alloc"))]
+    root: Slot,
 }
 
 impl LoopMemory {
@@ -903,14 +912,18 @@ impl LoopMemory {
         /// Room for a loop.
         #[allow(clippy::new_without_default)] // it is made for a `static`, where `default` is of no use
         pub const fn new() -> Self {
-            Self { used: AtomicU8::new(0), place: Loop::new() }
+            Self {
+                place: Loop::new(),
+                #[cfg(not(feature = "alloc"))]
+                root: Slot::new(),
+            }
         }
     }
 }
 
 impl core::fmt::Debug for LoopMemory {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("LoopMemory").field("used", &(self.used.load(Ordering::Relaxed) != 0)).finish()
+        f.debug_struct("LoopMemory").field("used", &(self.place.used.load(Ordering::Relaxed) != 0)).finish()
     }
 }
 
@@ -923,8 +936,7 @@ pub(crate) struct Lease {
 impl Lease {
     #[track_caller]
     pub(crate) fn new_in(memory: &'static LoopMemory) -> Self {
-        // Acquire: pairs with the release in `drop`.
-        if memory.used.swap(1, Ordering::Acquire) != 0 {
+        if !memory.place.take() {
             panic!("corio: this LoopMemory is in use by another Runner; give each its own with `Runner::new_in`");
         }
         Self::of(&memory.place, Some(memory))
@@ -941,13 +953,21 @@ impl Lease {
     pub(crate) fn get(&self) -> &'static Loop {
         self.place
     }
+
+    /// The slot of `run`'s own future.
+    pub(crate) fn root(&self) -> &'static Slot {
+        #[cfg(feature = "alloc")]
+        return &self.place.root;
+        #[cfg(not(feature = "alloc"))]
+        return self.memory.map_or_else(spare::root, |memory| &memory.root);
+    }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         self.place.ready.end_lease();
         match self.memory {
-            Some(memory) => memory.used.store(0, Ordering::Release),
+            Some(memory) => memory.place.give_back(),
             None => spare::give_back(self.place),
         }
     }
@@ -982,16 +1002,30 @@ mod spare {
 /// One loop, which the crate has.
 #[cfg(not(feature = "alloc"))]
 mod spare {
-    use super::{Lease, Loop, LoopMemory};
+    use super::{Lease, Loop, Slot};
 
-    static MAIN: LoopMemory = LoopMemory::new();
+    static MAIN: Loop = Loop::new();
+    /// Of its own: a program that has no main future has none of this.
+    static ROOT: Slot = Slot::new();
 
     impl Lease {
         #[track_caller]
         pub(crate) fn new() -> Self {
-            Self::new_in(&MAIN)
+            if !MAIN.take() {
+                panic!(
+                    "corio: the one loop is in use by another Runner; \
+                     give this one memory of its own with `Runner::new_in`"
+                );
+            }
+            Self::of(&MAIN, None)
         }
     }
 
-    pub(super) fn give_back(_place: &'static Loop) {}
+    pub(super) fn root() -> &'static Slot {
+        &ROOT
+    }
+
+    pub(super) fn give_back(place: &'static Loop) {
+        place.give_back();
+    }
 }
