@@ -64,7 +64,7 @@ pub(crate) enum Due {
 
 /// One deadline, pinned in the future that waits for it.
 pub(crate) struct Timer {
-    deadline: Cell<Instant>,
+    deadline: Deadline,
     pub(crate) place: Cell<Place>,
     /// What is done when it is due. One that does not just wake *expires*.
     pub(crate) due: Cell<Due>,
@@ -81,6 +81,29 @@ pub(crate) struct Timer {
     prev: Late<*const Timer>,
     /// Filled while it is in.
     waker: UnsafeCell<MaybeUninit<StoredWaker>>,
+}
+
+/// A point in time that stands at any word: with 32 bits a timer, and each future with one in it, is shorter by that.
+struct Deadline(Cell<Words>);
+
+#[derive(Clone, Copy)]
+#[repr(Rust, packed(4))]
+struct Words(u64);
+
+impl Deadline {
+    const fn new(nanos: u64) -> Self {
+        Self(Cell::new(Words(nanos)))
+    }
+
+    #[inline]
+    fn set(&self, deadline: Instant) {
+        self.0.set(Words(deadline.as_nanos()));
+    }
+
+    #[inline]
+    fn get(&self) -> Instant {
+        Instant::from_nanos(self.0.get().0)
+    }
 }
 
 /// A cell that is filled when its timer is registered: one that never is pays nothing for it.
@@ -109,7 +132,7 @@ impl Timer {
     /// A node that is not registered. Until it is, its deadline may hold any number that its owner likes.
     pub(crate) const fn new(nanos: u64, place: Place) -> Self {
         Self {
-            deadline: Cell::new(Instant::from_nanos(nanos)),
+            deadline: Deadline::new(nanos),
             place: Cell::new(place),
             due: Cell::new(Due::Wake),
             count: Cell::new(0),
