@@ -127,9 +127,13 @@ impl<'a, T: ?Sized> Future for Lock<'a, T> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         let mutex: &'a Mutex<T> = this.mutex;
-        mutex.raw.poll_acquire(this.waiter, cx).map(|()| MutexGuard { mutex, _access: PhantomData })
+        let acquired = mutex.raw.poll_acquire(this.waiter.as_mut(), cx);
+        acquired.map(|()| {
+            this.waiter.set_idle();
+            MutexGuard { mutex, _access: PhantomData }
+        })
     }
 }
 

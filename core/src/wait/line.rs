@@ -8,14 +8,14 @@
 //!   freed. Lines and the links and wakers of their waiters are touched under the lock of the line only.
 //! - `Filled`: the node of a waiter holds something only while its state is `WAITING`. A future that never waits pays
 //!   for one byte.
-//! - `Noted`: the state of a waiter changes under the lock only. Without it its owner may look whether it is idle, which
-//!   nobody but its owner makes it or makes otherwise; so a look needs no order, and whoever finds it not idle takes the
-//!   lock before anything else.
+//! - `Noted`: the state of a waiter changes under the lock only. Beside it its owner has a note of its own, which nobody else
+//!   touches, that it is not idle: whoever finds it so takes the lock before anything else. It may say so too long, never
+//!   too short a time.
 
 use super::Turned;
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::task::StoredWaker;
-use core::cell::UnsafeCell;
+use core::cell::{Cell, UnsafeCell};
 use core::marker::PhantomPinned;
 use core::mem::MaybeUninit;
 use core::ptr;
@@ -31,6 +31,8 @@ const PASSED: u8 = 3;
 pub(crate) struct Waiter {
     node: UnsafeCell<MaybeUninit<Node>>,
     state: AtomicU8,
+    /// `Noted`. No atomic: where a future ends, the compiler sees that there is nothing to leave.
+    away: Cell<bool>,
     _pinned: PhantomPinned,
 }
 
@@ -52,7 +54,8 @@ impl Node {
     }
 }
 
-// SAFETY: but for `state`, which is atomic, it is touched under the lock of its line (`Linked`).
+// SAFETY: but for `state`, which is atomic, and `away`, which is its owner's (`Noted`), it is touched under the lock of its
+// line (`Linked`).
 unsafe impl Send for Waiter {}
 // SAFETY: as above.
 unsafe impl Sync for Waiter {}
@@ -63,6 +66,7 @@ impl Waiter {
             Self {
                 node: UnsafeCell::new(MaybeUninit::uninit()),
                 state: AtomicU8::new(IDLE),
+                away: Cell::new(false),
                 _pinned: PhantomPinned,
             }
         }
@@ -80,7 +84,13 @@ impl Waiter {
     /// True if nobody but its owner knows of it. Asked by its owner (`Noted`).
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
-        self.state() == IDLE
+        !self.away.get()
+    }
+
+    /// It is idle: its owner has got what it waited for, and tells whom that concerns.
+    #[inline]
+    pub(crate) fn set_idle(&self) {
+        self.away.set(false);
     }
 
     /// As what it comes back; none if it is in the line still. Under the lock.
@@ -93,7 +103,13 @@ impl Waiter {
         }
     }
 
-    /// Makes it idle, if it is in no line. Under the lock.
+    /// True if it has nothing to leave, whatever its owner has noted. Under the lock.
+    #[inline]
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.state() == IDLE
+    }
+
+    /// Takes the grant, if it has one, and is in no line. Under the lock.
     #[inline]
     pub(super) fn rest(&self) {
         self.set_state(IDLE);
@@ -175,6 +191,7 @@ impl Line {
             }
         }
         self.last.write(waiter);
+        waiter.away.set(true);
         waiter.set_state(WAITING);
     }
 
@@ -192,6 +209,7 @@ impl Line {
             }
         }
         waiter.rest();
+        waiter.set_idle();
         waker
     }
 

@@ -214,6 +214,7 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
             drop(locked);
             let made = make(claimed);
             woken.wake();
+            waiter.set_idle();
             return Poll::Ready(made);
         }
         let waker = StoredWaker::ours(cx.waker());
@@ -294,6 +295,10 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
         settle: impl FnOnce(&mut S, &mut [Line; N], Turned) -> StoredWaker,
     ) {
         let (woken, own) = self.with(|state, lines| {
+            if waiter.is_at_rest() {
+                // A panic has come between the end of its wait and the note of it.
+                return (StoredWaker::NONE, StoredWaker::NONE);
+            }
             let turned = waiter.back().unwrap_or(Turned::Again);
             // SAFETY: `Linked`: it is in this line if in any.
             let own = unsafe { lines[LINE].leave(waiter) };
