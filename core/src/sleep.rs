@@ -12,7 +12,7 @@ use core::fmt;
 use core::future::Future;
 use core::marker::PhantomPinned;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 
 /// Waits until `duration` has passed since the first poll. asyncio: `sleep`.
 ///
@@ -241,10 +241,13 @@ impl Future for Sleep {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.timer.place.get() == Place::Fired {
-            return Poll::Ready(());
+        let this = self.into_ref();
+        if this.timer.place.get() != Place::Fired {
+            ready!(this.proceed(cx));
+            // SAFETY: `proceed` has set it. So the compiler sees that nothing is left for the drop.
+            unsafe { core::hint::assert_unchecked(this.timer.place.get() == Place::Fired) };
         }
-        self.into_ref().proceed(cx)
+        Poll::Ready(())
     }
 }
 

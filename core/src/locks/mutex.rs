@@ -131,7 +131,8 @@ impl<'a, T: ?Sized> Future for Lock<'a, T> {
         let mutex: &'a Mutex<T> = this.mutex;
         let acquired = mutex.raw.poll_acquire(this.waiter.as_mut(), cx);
         acquired.map(|()| {
-            this.waiter.set_idle();
+            // SAFETY: it has the lock, at once or as `poll_waiting` left it. So nothing is left for the drop.
+            unsafe { this.waiter.assume_idle() };
             MutexGuard { mutex, _access: PhantomData }
         })
     }

@@ -89,8 +89,18 @@ impl Waiter {
 
     /// It is idle: its owner has got what it waited for, and tells whom that concerns.
     #[inline]
-    pub(crate) fn set_idle(&self) {
+    pub(super) fn set_idle(&self) {
         self.away.set(false);
+    }
+
+    /// Says so to the compiler.
+    ///
+    /// # Safety
+    /// It is idle.
+    #[inline]
+    pub(crate) unsafe fn assume_idle(&self) {
+        // SAFETY: by the caller's word.
+        unsafe { core::hint::assert_unchecked(self.is_idle()) };
     }
 
     /// As what it comes back; none if it is in the line still. Under the lock.
