@@ -271,6 +271,14 @@ mod flavour {
 pub(crate) use flavour::StoredWaker;
 
 impl StoredWaker {
+    /// Wakes, and then drops `own`, where it is seldom come to: one for all.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn wake_then_drop(self, own: Self) {
+        self.wake();
+        drop(own);
+    }
+
     /// Takes what is there.
     #[inline]
     pub(crate) fn take(&mut self) -> Self {

@@ -304,8 +304,7 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
             let own = unsafe { lines[LINE].leave(waiter) };
             (settle(state, lines, turned), own)
         });
-        woken.wake();
-        drop(own);
+        woken.wake_then_drop(own);
     }
 }
 
