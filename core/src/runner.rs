@@ -99,7 +99,6 @@ impl<R: Reactor> Runner<R> {
     }
 
     fn with_lease(reactor: R, lease: Lease) -> Self {
-        lease.get().ready().set_unparker(reactor.unparker());
         Self { lease, reactor, _not_send: core::marker::PhantomData }
     }
 
@@ -125,7 +124,7 @@ impl<R: Reactor> Runner<R> {
     /// Takes in what was woken from outside of the loop since it last ran: that goes before what is queued now.
     fn enter(&self) -> current::Entered {
         let entered = current::enter(self.running());
-        // `reactor_mut` may have put another reactor in place.
+        // Each time: `reactor_mut` may have put another reactor in place. Before the first there is no sleep to be ended.
         self.running().ready().set_unparker(self.reactor.unparker());
         // SAFETY: `OwnThread`.
         unsafe { self.running().ready().wakes().take_in() };
@@ -150,7 +149,7 @@ impl<R: Reactor> Runner<R> {
         let running = self.running();
         let _here = self.enter();
         // The root slot is used here only, and `&mut self` keeps out a second run.
-        let slot = running.root();
+        let slot = self.lease.root();
         let mut pause = Pause::new();
         while !slot.claim() {
             // A wake left over from the run before is still in the queue, or on its way there.
@@ -205,7 +204,7 @@ impl<R: Reactor> Runner<R> {
     ) -> Result<(), RunError<R::Error>> {
         let running = self.running();
         let _here = self.enter();
-        let lent = Lent::new(running);
+        let mut lent = Lent::new(running);
         // SAFETY: `OwnThread`. `lent` sees to it that no slot outlives the futures, whatever happens.
         unsafe { lent.start(&mut futures) };
         loop {
@@ -365,7 +364,7 @@ mod lent {
 
         /// # Safety
         /// `OwnThread`; the futures stay in place until this is dropped.
-        pub(super) unsafe fn start(&self, futures: &mut [Pin<&mut (dyn Future<Output = ()> + '_)>; N]) {
+        pub(super) unsafe fn start(&mut self, futures: &mut [Pin<&mut (dyn Future<Output = ()> + '_)>; N]) {
             for future in futures {
                 let body = core::ptr::from_mut(future).cast();
                 // SAFETY: by the caller's word.
@@ -408,25 +407,26 @@ mod lent {
     /// They are in the frame of the call, which for that reason must not return.
     pub(super) struct Lent<const N: usize> {
         running: &'static Loop,
-        slots: [Slot; N],
+        /// Filled by `start`, one after the other: an array of new ones would be cleared first.
+        slots: [MaybeUninit<Slot>; N],
     }
 
     impl<const N: usize> Lent<N> {
         pub(super) const MAY_RETURN: bool = false;
 
         pub(super) fn new(running: &'static Loop) -> Self {
-            Self { running, slots: [const { Slot::new() }; N] }
+            Self { running, slots: [const { MaybeUninit::uninit() }; N] }
         }
 
         /// # Safety
         /// `OwnThread`; the futures stay in place, and this too, until it is dropped, which must not come to its end.
-        pub(super) unsafe fn start(&self, futures: &mut [Pin<&mut (dyn Future<Output = ()> + '_)>; N]) {
-            for (future, slot) in futures.iter_mut().zip(&self.slots) {
+        pub(super) unsafe fn start(&mut self, futures: &mut [Pin<&mut (dyn Future<Output = ()> + '_)>; N]) {
+            for (future, slot) in futures.iter_mut().zip(&mut self.slots) {
+                let slot = core::ptr::from_ref(slot.write(Slot::new()));
                 // SAFETY: `Immortal`, by the caller's word: the frame stays for good.
-                let slot = unsafe { &*core::ptr::from_ref(slot) };
-                // SAFETY: new, so nobody else knows it and it need not be claimed; the rest by the caller's word.
-                let _awake =
-                    unsafe { slot.start(self.running.ready(), core::ptr::from_mut(future).cast(), true, false) };
+                let slot = unsafe { &*slot };
+                // SAFETY: by the caller's word.
+                unsafe { slot.lend(self.running.ready(), core::ptr::from_mut(future).cast()) };
             }
         }
 

@@ -16,7 +16,7 @@ use core::fmt;
 use core::future::Future;
 use core::marker::PhantomPinned;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 
 /// Waits until `duration` has passed since the first poll. asyncio: `sleep`.
 ///
@@ -102,9 +102,7 @@ impl Sleep {
             task.add_timeout();
         }
         self.timer.due.set(due);
-        if !self.has_ended() {
-            let _pending = self.into_ref().advance(cx, reserved);
-        }
+        let _pending = self.into_ref().proceed(cx, reserved);
     }
 
     /// Gives it its order among those of one deadline now, though it is registered with `here` later, if at all.
@@ -142,8 +140,8 @@ impl Sleep {
         }
     }
 
-    /// If it would have cancelled a task, it does not any more.
-    fn disown(&self) {
+    /// If it would have cancelled a task, it does not any more. Before it is dropped, by the scope that it is for.
+    pub(crate) fn disown(&self) {
         if self.timer.is_linked() && self.timer.due.replace(Due::Wake) != Due::Wake {
             // SAFETY: as in `register_for`.
             if let Some(task) = unsafe { self.timer.waking() } {
@@ -164,9 +162,7 @@ impl Sleep {
 
     /// Takes it out and sets its deadline, to be registered when it is polled next.
     pub(crate) fn set_deadline(self: Pin<&mut Self>, deadline: Instant) {
-        if self.timer.is_linked() {
-            self.leave();
-        }
+        self.as_ref().stop();
         self.timer.place.set(Place::Nowhere);
         self.timer.set_deadline(deadline);
     }
@@ -179,6 +175,7 @@ impl Sleep {
         unsafe {
             owner.with(|state| {
                 let waker = state.timers.remove(&self.timer);
+                state.timers.reserve(&self.timer);
                 state.timers.insert(&self.timer, deadline, waker);
             });
         }
@@ -216,8 +213,9 @@ impl Sleep {
     }
 
     /// Takes the deadline out.
-    pub(crate) fn stop(self: Pin<&mut Self>) {
+    pub(crate) fn stop(self: Pin<&Self>) {
         if self.timer.is_linked() {
+            self.disown();
             self.leave();
         }
     }
@@ -234,71 +232,58 @@ impl Sleep {
         self.timer.deadline()
     }
 
-    /// What `poll` does for one whose time has not come.
+    /// What `poll` does for one whose time has not come. `reserved`: its order was, if it is not registered.
     // Where flash counts, one copy serves all.
     #[cfg_attr(any(feature = "std", loom), inline)]
     #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
-    pub(crate) fn proceed(self: Pin<&Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.advance(cx, false)
-    }
-
-    /// The same, for one whose order may be reserved.
-    #[inline]
-    fn advance(self: Pin<&Self>, cx: &mut Context<'_>, reserved: bool) -> Poll<()> {
-        let waker = cx.waker();
-        let deadline = self.timer.deadline();
-        let (here, deadline) = match self.timer.place.get() {
-            // Or its loop has ended, and the deadline stands.
-            Place::Nowhere => (current::get("sleep_until()"), deadline),
-            Place::For if deadline == Instant::ZERO => {
-                self.timer.place.set(Place::Yielded);
-                waker.wake_by_ref();
-                return Poll::Pending;
-            }
-            Place::For => {
-                let here = current::get("sleep()");
+    pub(crate) fn proceed(self: Pin<&Self>, cx: &mut Context<'_>, reserved: bool) -> Poll<()> {
+        let place = self.timer.place.get();
+        if matches!(place, Place::Yielded | Place::Fired) {
+            self.timer.place.set(Place::Fired);
+            return Poll::Ready(());
+        }
+        let waker = StoredWaker::of(cx.waker());
+        let mut deadline = self.timer.deadline();
+        if place == Place::Heap {
+            // SAFETY: `Linked`, and `OwnThread`: a sleep is not `Send`.
+            drop(unsafe { self.timer.set_waker(waker) });
+        } else if place == Place::For && deadline == Instant::ZERO {
+            self.timer.place.set(Place::Yielded);
+            waker.wake();
+        } else {
+            let here = current::get(if place == Place::For { "sleep()" } else { "sleep_until()" });
+            // Or else its loop may have ended, and the deadline stands.
+            if place == Place::For {
                 let Some(now) = here.read_clock() else {
                     // Polled by a waker that the reactor calls. A sleep counted from an old time would end early: it
                     // begins in the next turn.
-                    waker.wake_by_ref();
+                    waker.wake();
                     return Poll::Pending;
                 };
-                (here, Instant::from_nanos(now.as_nanos().saturating_add(deadline.as_nanos())))
+                deadline = Instant::from_nanos(now.as_nanos().saturating_add(deadline.as_nanos()));
             }
-            Place::Heap | Place::Ring => {
-                let waker = StoredWaker::of(waker);
-                if let Some(owner) = self.owner.get() {
-                    // SAFETY: `OwnThread`: a sleep is not `Send`. It is linked, so `owner` has not ended.
-                    drop(unsafe { owner.with(|state| state.timers.set_waker(&self.timer, waker)) });
-                }
-                return Poll::Pending;
+            // SAFETY: `Linked`: the node is pinned, not registered, and leaves in `drop`; it has its order. The ambient
+            // loop is this thread's; neither calls anything.
+            unsafe {
+                here.with(|state| {
+                    if !reserved {
+                        state.timers.reserve(&self.timer);
+                    }
+                    state.timers.insert(&self.timer, deadline, waker);
+                });
             }
-            Place::Yielded | Place::Fired => {
-                self.timer.place.set(Place::Fired);
-                return Poll::Ready(());
-            }
-        };
-        let waker = StoredWaker::of(waker);
-        // SAFETY: `Linked`: the node is pinned, not registered, and leaves in `drop`; `reserved` by the caller's word. The
-        // ambient loop is this thread's; neither calls anything.
-        unsafe {
-            here.with(|state| match reserved {
-                false => state.timers.insert(&self.timer, deadline, waker),
-                true => state.timers.insert_reserved(&self.timer, deadline, waker),
-            });
+            self.owner.set(Some(here));
         }
-        self.owner.set(Some(here));
         Poll::Pending
     }
 
-    /// Takes it out of the timers of its loop, if it is in.
+    /// Takes it, which is registered, out of the timers of its loop.
     // Where flash counts, one copy serves all.
     #[cfg_attr(any(feature = "std", loom), inline)]
     #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
     fn leave(&self) {
-        self.disown();
         if let Some(owner) = self.owner.get() {
-            // SAFETY: `OwnThread`: a sleep is not `Send`. If it is linked, `owner` has not ended.
+            // SAFETY: `OwnThread`: a sleep is not `Send`. It is linked, so `owner` has not ended.
             drop(unsafe { owner.with(|state| state.timers.remove(&self.timer)) });
         }
     }
@@ -309,10 +294,13 @@ impl Future for Sleep {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.timer.place.get() == Place::Fired {
-            return Poll::Ready(());
+        let this = self.into_ref();
+        if this.timer.place.get() != Place::Fired {
+            ready!(this.proceed(cx, false));
+            // SAFETY: `proceed` has set it. So the compiler sees that nothing is left for the drop.
+            unsafe { core::hint::assert_unchecked(this.timer.place.get() == Place::Fired) };
         }
-        self.into_ref().proceed(cx)
+        Poll::Ready(())
     }
 }
 

@@ -85,10 +85,14 @@ impl Instant {
     }
 }
 
-/// Saturates at 584 years. Written so that a constant duration costs no 128-bit arithmetic.
+/// Saturates at 584 years. Written so that it costs no 128-bit arithmetic, and no look at the carry of a product.
 #[inline]
 pub(crate) const fn nanos(of: Duration) -> u64 {
-    of.as_secs().saturating_mul(1_000_000_000).saturating_add(of.subsec_nanos() as u64)
+    const SECOND: u64 = 1_000_000_000;
+    if of.as_secs() > u64::MAX / SECOND {
+        return u64::MAX;
+    }
+    (of.as_secs() * SECOND).saturating_add(of.subsec_nanos() as u64)
 }
 
 impl Add<Duration> for Instant {

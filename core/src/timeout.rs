@@ -141,6 +141,7 @@ pin_project_lite::pin_project! {
     impl PinnedDrop for Limit {
         fn drop(this: Pin<&mut Self>) {
             this.take_back();
+            this.sleep.disown();
         }
     }
 }
@@ -334,8 +335,8 @@ impl Limit {
     }
 
     /// What is held has ended, or was unwound.
-    pub(crate) fn end<T>(mut self: Pin<&mut Self>, now: &Now, held: Result<T, Unwound>) -> Poll<Result<T, TimedOut>> {
-        self.as_mut().project().sleep.stop();
+    pub(crate) fn end<T>(self: Pin<&mut Self>, now: &Now, held: Result<T, Unwound>) -> Poll<Result<T, TimedOut>> {
+        self.as_ref().project_ref().sleep.stop();
         self.set_stage(Stage::Over);
         let taken_back = match now.task {
             _ if !now.fired || now.own => now.own && !now.all,

@@ -1,26 +1,30 @@
 #![allow(unsafe_code)] // an intrusive heap of pinned nodes
-//! Deadlines in order: a pairing heap of lines.
+//! Deadlines in order: a pairing heap.
 //!
 //! A node lives in the future that waits, so there is no capacity, nothing is allocated, and a future that is dropped
-//! takes its node out at once. Nodes with one deadline that were registered in a row stand in one *line*; only the first of a line
-//! is in the heap. A thousand sleepers for the same instant cost the heap one node.
+//! takes its node out at once.
 //!
 //! ```text
-//!   root ─► 10:00 ──line── 10:00 ── 10:00       the heap orders by (deadline, order of registration)
-//!            │ child                            due ─► 9:58 ── 9:59 ── 9:59   (a ring: fired in this order)
-//!           10:07 ──next── 10:03 ──line── 10:03
-//!                           │ child
-//!                          11:30
+//!   root ─► 10:00                              ordered by (deadline, order of registration)
+//!             │ child
+//!           10:07 ──next── 10:03
+//!             │              │
+//!           10:07          11:30 ◄── latest    the next one for 11:30 or later goes below it
 //! ```
 //!
-//! Insertion is O(1); expiry and removal of the first of a line are O(log n) amortised, of any other O(1).
+//! A node that does not come before the latest to be registered becomes its child, and is compared with no other. So deadlines
+//! that come in order, as those of equal sleeps do, stand in one long line, and each that expires leaves one child
+//! to take its place. (A single node put anywhere adds at most the logarithm of their number to the potential by which
+//! pairing heaps are analysed, so the bound is theirs.) Insertion is O(1); expiry and removal are O(log n) amortised.
+//!
+//! What is due leaves the heap in two steps. `collect` puts the whole heap aside, so that what is registered from there on
+//! is in another; `take_due` takes out of the first what has a deadline of that time or before, and when there is no
+//! more makes the two one again.
 //!
 //! Invariants:
-//! - `Linked`: a node whose place is `Heap` or `Ring` is reached from exactly one of `root` (through `child`, `next` and
-//!   `line`) and `due`, stays where it is, and takes itself out before it is freed.
-//! - `Ordered`: a parent does not come after its children. Lines of one deadline do not overlap in order of
-//!   registration, because only the line of the latest registration (`latest`) grows, and it does not grow past an order
-//!   that is reserved and may still come (`reserved`).
+//! - `Linked`: a node whose place is `Heap` is reached from exactly one of `root` and `due` (through `child` and `next`),
+//!   stays where it is, and takes itself out before it is freed.
+//! - `Ordered`: a parent does not come after its children.
 //! - `Owned`: the waker of a registered node that expires is that of a task of this loop that is alive, and counts it. A task
 //!   that ends and leaves such nodes behind has them disowned: they just wake, whom it may concern.
 //! - `OwnThread`, `NoReentry`: see `sync::Local`; wakers are handed out, never called, in here.
@@ -37,10 +41,8 @@ use core::ptr;
 pub(crate) enum Place {
     /// Not registered, until its deadline; or taken out before.
     Nowhere,
-    /// In the heap, perhaps with a line behind it.
+    /// Registered.
     Heap,
-    /// In a line behind the first, or due.
-    Ring,
     /// Taken out because its time has come.
     Fired,
     /// For a sleep to remember, nowhere to the timers: what is in place of the deadline is a duration.
@@ -62,7 +64,7 @@ pub(crate) enum Due {
 
 /// One deadline, pinned in the future that waits for it.
 pub(crate) struct Timer {
-    deadline: Cell<Instant>,
+    deadline: Deadline,
     pub(crate) place: Cell<Place>,
     /// What is done when it is due. One that does not just wake *expires*.
     pub(crate) due: Cell<Due>,
@@ -71,16 +73,37 @@ pub(crate) struct Timer {
     pub(crate) note: Cell<u8>,
     /// When it was registered, in the timers' count. This and what follows is filled when it is registered.
     order: Late<u32>,
-    /// Heap: the first child. First behind the first of a line: that first. Else null.
+    /// The first child.
     child: Late<*const Timer>,
-    /// Heap: the next sibling. Ring: the next in it.
+    /// The next sibling.
     next: Late<*const Timer>,
-    /// Heap: the sibling before, or for a first child its parent. Ring: the one before.
+    /// The sibling before, or for a first child its parent.
     prev: Late<*const Timer>,
-    /// Heap: the second of the line.
-    line: Late<*const Timer>,
     /// Filled while it is in.
     waker: UnsafeCell<MaybeUninit<StoredWaker>>,
+}
+
+/// A point in time that stands at any word: with 32 bits a timer, and each future with one in it, is shorter by that.
+struct Deadline(Cell<Words>);
+
+#[derive(Clone, Copy)]
+#[repr(Rust, packed(4))]
+struct Words(u64);
+
+impl Deadline {
+    const fn new(nanos: u64) -> Self {
+        Self(Cell::new(Words(nanos)))
+    }
+
+    #[inline]
+    fn set(&self, deadline: Instant) {
+        self.0.set(Words(deadline.as_nanos()));
+    }
+
+    #[inline]
+    fn get(&self) -> Instant {
+        Instant::from_nanos(self.0.get().0)
+    }
 }
 
 /// A cell that is filled when its timer is registered: one that never is pays nothing for it.
@@ -100,7 +123,7 @@ impl<T: Copy> Late<T> {
     /// `Linked`: the timer is registered, or was.
     #[inline]
     unsafe fn get(&self) -> T {
-        // SAFETY: by the caller's word; `insert` fills all.
+        // SAFETY: by the caller's word; `reserve` and `insert` fill all.
         unsafe { self.0.get().assume_init() }
     }
 }
@@ -109,7 +132,7 @@ impl Timer {
     /// A node that is not registered. Until it is, its deadline may hold any number that its owner likes.
     pub(crate) const fn new(nanos: u64, place: Place) -> Self {
         Self {
-            deadline: Cell::new(Instant::from_nanos(nanos)),
+            deadline: Deadline::new(nanos),
             place: Cell::new(place),
             due: Cell::new(Due::Wake),
             count: Cell::new(0),
@@ -118,7 +141,6 @@ impl Timer {
             child: Late::new(),
             next: Late::new(),
             prev: Late::new(),
-            line: Late::new(),
             waker: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
@@ -161,10 +183,19 @@ impl Timer {
         (self.deadline.get(), unsafe { self.order.get() })
     }
 
+    /// Replaces its waker; the old one is returned.
+    ///
+    /// # Safety
+    /// `Linked`: it is registered. `OwnThread`.
+    pub(crate) unsafe fn set_waker(&self, waker: StoredWaker) -> StoredWaker {
+        // SAFETY: by the caller's word; filled while it is in, and no reference to it leaves a line.
+        unsafe { core::mem::replace((*self.waker.get()).assume_init_mut(), waker) }
+    }
+
     /// True while it is registered.
     #[inline]
     pub(crate) fn is_linked(&self) -> bool {
-        matches!(self.place.get(), Place::Heap | Place::Ring)
+        self.place.get() == Place::Heap
     }
 
     #[inline]
@@ -187,124 +218,90 @@ impl Timer {
 /// The deadlines of one loop.
 pub(crate) struct Timers {
     root: *const Timer,
+    /// The root of what was put aside by `collect`.
     due: *const Timer,
+    /// Up to when that is due.
+    until: Instant,
+    /// A node that is in, the latest registered as a rule, or null.
     latest: *const Timer,
-    /// The next one's.
     order: u32,
-    /// The first that was reserved since the line of the latest has grown.
-    reserved: Option<u32>,
 }
 
 impl Timers {
     pub(crate) const fn new() -> Self {
-        Self { root: ptr::null(), due: ptr::null(), latest: ptr::null(), order: 0, reserved: None }
+        Self { root: ptr::null(), due: ptr::null(), until: Instant::ZERO, latest: ptr::null(), order: 0 }
     }
 
-    /// The first deadline.
+    /// The first deadline. Not between `collect` and the end of what is due.
     #[inline]
     pub(crate) fn next(&self) -> Option<Instant> {
         // SAFETY: `Linked`.
         unsafe { self.root.as_ref() }.map(|first| first.deadline.get())
     }
 
-    /// Gives `timer` its order now: it will be before what is registered in between, as far as they have one deadline.
+    /// Gives `timer` its order: it will be before what is registered later, as far as they have one deadline.
+    #[inline]
     pub(crate) fn reserve(&mut self, timer: &Timer) {
         timer.order.set(self.order);
-        self.reserved.get_or_insert(self.order);
         self.order = self.order.wrapping_add(1);
     }
 
-    /// Registers `timer` for `deadline`, behind all others of that deadline.
+    /// Registers `timer` for `deadline`, in its order.
     ///
     /// # Safety
-    /// `Linked`: it is nowhere now, and from here on is not moved, nor freed before `remove`.
+    /// `Linked`: it has its order, is nowhere now, and from here on is not moved, nor freed before `remove`.
     pub(crate) unsafe fn insert(&mut self, timer: *const Timer, deadline: Instant, waker: StoredWaker) {
-        // SAFETY: by the caller's word.
-        unsafe { (*timer).order.set(self.order) };
-        self.order = self.order.wrapping_add(1);
-        if self.reserved.take().is_some() {
-            self.latest = ptr::null();
-        }
-        // SAFETY: by the caller's word.
-        unsafe { self.enter(timer, deadline, waker) };
-    }
-
-    /// Registers `timer` for `deadline`, where it was when its order was reserved.
-    ///
-    /// # Safety
-    /// As `insert`, and its order was reserved, and nothing else done with it since.
-    pub(crate) unsafe fn insert_reserved(&mut self, timer: *const Timer, deadline: Instant, waker: StoredWaker) {
-        // SAFETY: by the caller's word.
-        unsafe {
-            let order = (*timer).order.get();
-            if order.wrapping_add(1) == self.order {
-                // Nothing has come in between.
-                if self.reserved.take() != Some(order) {
-                    self.latest = ptr::null();
-                }
-                self.enter(timer, deadline, waker);
-            } else {
-                let latest = core::mem::replace(&mut self.latest, ptr::null());
-                self.enter(timer, deadline, waker);
-                self.latest = latest;
-            }
-        }
-    }
-
-    /// # Safety
-    /// As `insert`; its order was set, and `latest` may grow by it.
-    #[inline]
-    unsafe fn enter(&mut self, timer: *const Timer, deadline: Instant, waker: StoredWaker) {
         // SAFETY: by the caller's word; other nodes by `Linked`.
         unsafe {
             let node = &*timer;
             node.deadline.set(deadline);
             node.child.set(ptr::null());
-            node.line.set(ptr::null());
             (*node.waker.get()).write(waker);
+            node.place.set(Place::Heap);
             match self.latest.as_ref() {
-                Some(first) if first.deadline.get() == deadline => {
-                    node.place.set(Place::Ring);
-                    let second = first.line.get();
-                    if second.is_null() {
-                        node.child.set(first);
-                        first.line.set(node);
-                    }
-                    enter_ring(node, second);
-                }
+                // What was put aside takes in no more.
+                Some(latest) if !node.before(latest) && self.due.is_null() => adopt(latest, node),
                 _ => {
-                    node.place.set(Place::Heap);
                     node.next.set(ptr::null());
                     node.prev.set(ptr::null());
-                    self.latest = node;
                     self.root = meld_with(self.root, node);
                 }
             }
+            self.latest = node;
         }
     }
 
-    /// Takes `timer` out; nothing happens if it is not in. Its waker is returned, to be dropped where no lock is held.
+    /// Takes `timer` out. Its waker is returned, to be dropped where no lock is held.
     ///
     /// # Safety
-    /// It is in these timers, if anywhere.
+    /// It is in these timers.
     pub(crate) unsafe fn remove(&mut self, timer: *const Timer) -> StoredWaker {
         // SAFETY: by the caller's word, and `Linked` for all others.
         unsafe {
             let node = &*timer;
-            match node.place.replace(Place::Nowhere) {
-                Place::Heap => self.remove_first(node),
-                Place::Ring => {
-                    let rest = leave_ring(node);
-                    if let Some(first) = node.child.get().as_ref() {
-                        first.line.set(rest);
-                        if let Some(second) = rest.as_ref() {
-                            second.child.set(first);
-                        }
-                    } else if ptr::eq(self.due, node) {
-                        self.due = rest;
-                    }
-                }
-                Place::Nowhere | Place::Fired | Place::For | Place::Yielded => return StoredWaker::NONE,
+            node.place.set(Place::Nowhere);
+            let (prev, next) = (node.prev.get(), node.next.get());
+            if ptr::eq(self.latest, node) {
+                self.latest = prev;
+            }
+            // Its children, in one heap, stand where it stood; if it has none, the next sibling does.
+            let mut stand_in = meld_all(node.child.get());
+            let mut before_next = prev;
+            if let Some(heir) = stand_in.as_ref() {
+                heir.prev.set(prev);
+                heir.next.set(next);
+                before_next = heir;
+            } else {
+                stand_in = next;
+            }
+            if let Some(next) = next.as_ref() {
+                next.prev.set(before_next);
+            }
+            match prev.as_ref() {
+                None if ptr::eq(self.due, node) => self.due = stand_in,
+                None => self.root = stand_in,
+                Some(prev) if ptr::eq(prev.child.get(), node) => prev.child.set(stand_in),
+                Some(prev) => prev.next.set(stand_in),
             }
             (*node.waker.get()).assume_init_read()
         }
@@ -313,222 +310,74 @@ impl Timers {
     /// Those that would cancel the task in `slot` just wake from here on.
     #[cold]
     pub(crate) fn disown(&mut self, slot: &'static Slot) {
-        // SAFETY: `Linked`, `Owned`.
-        let disown = |node: &Timer| unsafe {
-            if node.expires() && node.waking().is_some_and(|it| ptr::eq(it, slot)) {
-                node.due.set(Due::Wake);
-            }
-        };
-        let each_in_ring = |first: *const Timer| {
-            let mut node = first;
-            // SAFETY: `Linked`.
-            while let Some(it) = unsafe { node.as_ref() } {
-                disown(it);
-                // SAFETY: as above: it is in a ring.
-                let next = unsafe { it.next.get() };
-                node = if ptr::eq(next, first) { ptr::null() } else { next };
-            }
-        };
-        each_in_ring(self.due);
-        let mut node = self.root;
-        // Down to the first child, or on to the next sibling, or up to one that has a next.
-        // SAFETY: `Linked`.
-        unsafe {
-            while let Some(it) = node.as_ref() {
-                disown(it);
-                each_in_ring(it.line.get());
-                node = it.child.get();
-                let mut last = it;
-                while node.is_null() {
-                    node = last.next.get();
-                    if node.is_null() {
-                        // The first of the siblings has the parent before it.
-                        while let Some(prev) = last.prev.get().as_ref()
-                            && !ptr::eq(prev.child.get(), last)
-                        {
-                            last = prev;
-                        }
-                        match last.prev.get().as_ref() {
-                            Some(parent) => last = parent,
-                            None => return,
-                        }
+        for root in [self.root, self.due] {
+            // SAFETY: `Linked`, `Owned`.
+            unsafe {
+                walk(root, |it| {
+                    if it.expires() && it.waking().is_some_and(|waking| ptr::eq(waking, slot)) {
+                        it.due.set(Due::Wake);
                     }
-                }
+                    Walk::In
+                });
             }
         }
     }
 
-    /// Takes the first of a line out of the heap; the second takes its place.
-    unsafe fn remove_first(&mut self, node: &Timer) {
-        // SAFETY: `Linked`.
-        unsafe {
-            let heir = match node.line.get().as_ref() {
-                Some(second) => {
-                    let rest = leave_ring(second);
-                    second.line.set(rest);
-                    if let Some(third) = rest.as_ref() {
-                        third.child.set(second);
-                    }
-                    second.place.set(Place::Heap);
-                    second.child.set(node.child.get());
-                    if let Some(child) = second.child.get().as_ref() {
-                        child.prev.set(second);
-                    }
-                    ptr::from_ref(second)
-                }
-                None => ptr::null(),
-            };
-            if ptr::eq(self.latest, node) {
-                self.latest = heir;
-            }
-            let (prev, next) = (node.prev.get(), node.next.get());
-            // Who stands where the node stood: its heir, or else the next sibling.
-            let stand_in = if heir.is_null() { next } else { heir };
-            if let Some(heir) = heir.as_ref() {
-                heir.prev.set(prev);
-                heir.next.set(next);
-                if let Some(next) = next.as_ref() {
-                    next.prev.set(heir);
-                }
-            } else if let Some(next) = next.as_ref() {
-                next.prev.set(prev);
-            }
-            match prev.as_ref() {
-                None => self.root = heir,
-                Some(prev) if ptr::eq(prev.child.get(), node) => prev.child.set(stand_in),
-                Some(prev) => prev.next.set(stand_in),
-            }
-            if heir.is_null()
-                && let Some(orphans) = meld_all(node.child.get()).as_ref()
-            {
-                self.root = meld_with(self.root, orphans);
-            }
-        }
-    }
-
-    /// Replaces the waker of a registered node; the old one is returned, to be dropped where no lock is held.
-    ///
-    /// # Safety
-    /// `timer` is in these timers.
-    pub(crate) unsafe fn set_waker(&mut self, timer: *const Timer, waker: StoredWaker) -> StoredWaker {
-        // SAFETY: by the caller's word; wakers are touched under `NoReentry` only.
-        unsafe { core::mem::replace((*(*timer).waker.get()).assume_init_mut(), waker) }
-    }
-
-    /// Makes due what has a deadline of `now` or before.
-    #[cfg_attr(any(feature = "std", loom), inline(never))]
-    pub(crate) fn collect(&mut self, now: Instant) {
-        // SAFETY: `Linked`.
-        unsafe {
-            while let Some((first, line)) = self.leave_heap(now) {
-                first.place.set(Place::Ring);
-                first.child.set(ptr::null());
-                self.enter_due(first);
-                if let Some(second) = line.as_ref() {
-                    // The ring of the line is cut open and put in at the end of the ring of the due.
-                    second.child.set(ptr::null());
-                    let due = &*self.due;
-                    let (last, last_of_line) = (due.prev.get(), second.prev.get());
-                    (*last).next.set(second);
-                    second.prev.set(last);
-                    (*last_of_line).next.set(due);
-                    due.prev.set(last_of_line);
-                }
-            }
-        }
-    }
-
-    /// Takes out the first of the first line if it has a deadline of `now` or before, and returns its waker. The rest of
-    /// the line is due then; nothing else may be.
-    pub(crate) fn take_first(&mut self, now: Instant) -> Option<(StoredWaker, Due)> {
-        // SAFETY: `Linked`.
-        unsafe {
-            let (first, line) = self.leave_heap(now)?;
-            self.due = line;
-            if let Some(second) = line.as_ref() {
-                second.child.set(ptr::null());
-            }
-            first.place.set(Place::Fired);
-            Some(((*first.waker.get()).assume_init_read(), first.due.get()))
-        }
-    }
-
-    /// Takes the first line out of the heap if it has a deadline of `now` or before: its first, and the ring of the rest.
+    /// Puts aside what is in: what is due at `now` is to be found there.
     #[inline]
-    unsafe fn leave_heap<'a>(&mut self, now: Instant) -> Option<(&'a Timer, *const Timer)> {
-        // SAFETY: `Linked`.
-        unsafe {
-            let first = self.root.as_ref().filter(|first| first.deadline.get() <= now)?;
-            if ptr::eq(self.latest, first) {
-                self.latest = ptr::null();
-            }
-            self.root = meld_all(first.child.get());
-            Some((first, first.line.get()))
-        }
+    pub(crate) fn collect(&mut self, now: Instant) {
+        self.until = now;
+        self.due = core::mem::replace(&mut self.root, ptr::null());
     }
 
-    unsafe fn enter_due(&mut self, node: &Timer) {
-        // SAFETY: `Linked`.
-        unsafe { enter_ring(node, self.due) };
-        if self.due.is_null() {
-            self.due = node;
-        }
-    }
-
-    /// True when something was collected and not taken out.
+    /// True when something was put aside and is there.
     #[inline]
     pub(crate) fn has_due(&self) -> bool {
         !self.due.is_null()
     }
 
-    /// Takes out the first that is due, and returns its waker, and what is to be done.
-    #[inline]
+    /// Of what was put aside, takes out the first that was due, and returns its waker, and what is to be done. When there is
+    /// no more, the rest goes back.
     pub(crate) fn take_due(&mut self) -> Option<(StoredWaker, Due)> {
         // SAFETY: `Linked`.
         unsafe {
-            let node = self.due.as_ref()?;
-            self.due = leave_ring(node);
-            node.place.set(Place::Fired);
-            Some(((*node.waker.get()).assume_init_read(), node.due.get()))
+            let first = self.due.as_ref()?;
+            if first.deadline.get() > self.until {
+                self.undo_due();
+                return None;
+            }
+            if ptr::eq(self.latest, first) {
+                self.latest = ptr::null();
+            }
+            self.due = meld_all(first.child.get());
+            first.place.set(Place::Fired);
+            Some(((*first.waker.get()).assume_init_read(), first.due.get()))
         }
     }
 
-    /// Takes out the one with this key, if it is due, as `take_due` takes the first.
+    /// Of what was put aside, takes out the one with this deadline and order, as `take_due` takes the first.
     #[cfg(feature = "alloc")]
     pub(crate) fn take_early(&mut self, key: (Instant, u32)) -> Option<(StoredWaker, Due)> {
-        // SAFETY: `Linked`.
+        // SAFETY: `Linked`. Only what comes before it is looked through, which should have fired by then.
         unsafe {
-            let mut node = self.due.as_ref()?;
-            while node.key() != key {
-                // The due are in order of their deadlines.
-                let next = &*node.next.get();
-                if ptr::eq(next, self.due) || next.deadline.get() > key.0 {
-                    return None;
-                }
-                node = next;
-            }
-            let rest = leave_ring(node);
-            if ptr::eq(self.due, node) {
-                self.due = rest;
-            }
-            node.place.set(Place::Fired);
-            Some(((*node.waker.get()).assume_init_read(), node.due.get()))
+            let found = walk(self.due, |it| match it.key() {
+                it if it == key => Walk::Found,
+                (deadline, _) if deadline <= key.0 => Walk::In,
+                _ => Walk::On,
+            })?;
+            let waker = self.remove(found);
+            found.place.set(Place::Fired);
+            Some((waker, found.due.get()))
         }
     }
 
-    /// Puts what is due back into the heap, each with the order that it had.
+    /// Puts what was put aside back into the heap, each with the order that it had.
+    #[inline]
     pub(crate) fn undo_due(&mut self) {
         // SAFETY: `Linked`.
-        while let Some(node) = unsafe { self.due.as_ref() } {
-            // SAFETY: as above; the node is not registered for the moment between the two.
-            unsafe {
-                self.due = leave_ring(node);
-                node.place.set(Place::Heap);
-                node.child.set(ptr::null());
-                node.line.set(ptr::null());
-                node.next.set(ptr::null());
-                node.prev.set(ptr::null());
-                self.root = meld_with(self.root, node);
+        unsafe {
+            if let Some(due) = core::mem::replace(&mut self.due, ptr::null()).as_ref() {
+                self.root = meld_with(self.root, due);
             }
         }
     }
@@ -536,17 +385,61 @@ impl Timers {
     /// Takes out one node, whatever its deadline, as if it had never been registered. A loop that ends leaves none
     /// behind; a sleep that outlives it registers with the next loop that polls it.
     pub(crate) fn take_any(&mut self) -> Option<StoredWaker> {
-        if self.due.is_null() {
-            self.collect(Instant::MAX);
-        }
-        let node = self.due;
-        let waker = self.take_due().map(|(waker, _)| waker);
-        // SAFETY: `Linked`: it was in until just now, and cannot be freed in here.
-        if let Some(node) = unsafe { node.as_ref() } {
-            node.place.set(Place::Nowhere);
-        }
-        waker
+        let first = self.root;
+        // SAFETY: `Linked`.
+        (!first.is_null()).then(|| unsafe { self.remove(first) })
     }
+}
+
+/// Where to go from a node.
+enum Walk {
+    /// To what is below it.
+    In,
+    /// Past that.
+    #[cfg(feature = "alloc")]
+    On,
+    /// It is the one.
+    #[cfg(feature = "alloc")]
+    Found,
+}
+
+/// Shows each node of a heap to `look`.
+///
+/// # Safety
+/// `Linked`; `look` does not change the heap.
+#[cold]
+unsafe fn walk<'a>(root: *const Timer, mut look: impl FnMut(&'a Timer) -> Walk) -> Option<&'a Timer> {
+    let mut node = root;
+    // Down to the first child, or on to the next sibling, or up to one that has a next.
+    // SAFETY: by the caller's word.
+    unsafe {
+        while let Some(it) = node.as_ref() {
+            node = match look(it) {
+                Walk::In => it.child.get(),
+                #[cfg(feature = "alloc")]
+                Walk::On => ptr::null(),
+                #[cfg(feature = "alloc")]
+                Walk::Found => return Some(it),
+            };
+            let mut last = it;
+            while node.is_null() {
+                node = last.next.get();
+                if node.is_null() {
+                    // The first of the siblings has the parent before it.
+                    while let Some(prev) = last.prev.get().as_ref()
+                        && !ptr::eq(prev.child.get(), last)
+                    {
+                        last = prev;
+                    }
+                    match last.prev.get().as_ref() {
+                        Some(parent) => last = parent,
+                        None => return None,
+                    }
+                }
+            }
+        }
+    }
+    None
 }
 
 /// A heap, or none, and another one.
@@ -563,6 +456,16 @@ unsafe fn meld<'a>(a: &'a Timer, b: &'a Timer) -> &'a Timer {
     // SAFETY: `Linked`.
     unsafe {
         let (parent, child) = if b.before(a) { (b, a) } else { (a, b) };
+        adopt(parent, child);
+        parent
+    }
+}
+
+/// Makes `child`, which does not come before `parent`, its first child.
+#[inline]
+unsafe fn adopt(parent: &Timer, child: &Timer) {
+    // SAFETY: `Linked`.
+    unsafe {
         let second = parent.child.get();
         child.next.set(second);
         child.prev.set(parent);
@@ -570,7 +473,6 @@ unsafe fn meld<'a>(a: &'a Timer, b: &'a Timer) -> &'a Timer {
             second.prev.set(child);
         }
         parent.child.set(child);
-        parent
     }
 }
 
@@ -606,30 +508,131 @@ unsafe fn meld_all(first: *const Timer) -> *const Timer {
     }
 }
 
-/// Puts `node` at the end of the ring that begins with `first`, or makes a ring of it alone.
-unsafe fn enter_ring(node: &Timer, first: *const Timer) {
-    // SAFETY: `Linked`.
-    unsafe {
-        let first = first.as_ref().unwrap_or(node);
-        let last = if ptr::eq(first, node) { node } else { &*first.prev.get() };
-        node.next.set(first);
-        node.prev.set(last);
-        last.next.set(node);
-        first.prev.set(node);
-    }
-}
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use alloc::boxed::Box;
+    use alloc::vec::Vec;
 
-/// Takes `node` out of its ring; returns the one after it, or null if it was alone.
-unsafe fn leave_ring(node: &Timer) -> *const Timer {
-    // SAFETY: `Linked`.
-    let (prev, next) = unsafe { (node.prev.get(), node.next.get()) };
-    if ptr::eq(next, node) {
-        return ptr::null();
+    /// Timers beside a plain list of what is in them: index, deadline, order.
+    struct Model {
+        timers: Timers,
+        nodes: Vec<Box<Timer>>,
+        list: Vec<(u64, u32, usize)>,
+        order: u32,
     }
-    // SAFETY: `Linked`.
-    unsafe {
-        (*prev).next.set(next);
-        (*next).prev.set(prev);
+
+    impl Model {
+        fn new(count: usize) -> Self {
+            let nodes = (0..count).map(|_| Box::new(Timer::new(0, Place::Nowhere))).collect();
+            Self { timers: Timers::new(), nodes, list: Vec::new(), order: 0 }
+        }
+
+        fn insert(&mut self, index: usize, deadline: u64) {
+            self.list.push((deadline, self.order, index));
+            self.order += 1;
+            // SAFETY: boxed; nothing is taken out but by `remove` and `fire`.
+            unsafe {
+                self.timers.insert(&raw const *self.nodes[index], Instant::from_nanos(deadline), StoredWaker::NONE)
+            };
+        }
+
+        fn remove(&mut self, index: usize) {
+            self.list.retain(|entry| entry.2 != index);
+            // SAFETY: these are the only timers.
+            drop(unsafe { self.timers.remove(&raw const *self.nodes[index]) });
+        }
+
+        fn is_in(&self, index: usize) -> bool {
+            self.nodes[index].is_linked()
+        }
+
+        /// Fires what is due of what is in now; `between` runs after it was put aside.
+        fn fire(&mut self, now: u64, between: impl FnOnce(&mut Self)) {
+            let horizon = self.order;
+            self.timers.collect(Instant::from_nanos(now));
+            between(self);
+            let mut due: Vec<_> =
+                self.list.iter().filter(|entry| entry.0 <= now && entry.1 < horizon).copied().collect();
+            due.sort_unstable();
+            for entry in due {
+                let before: Vec<_> = self.nodes.iter().map(|node| node.place.get() == Place::Fired).collect();
+                assert!(self.timers.take_due().is_some());
+                let fired: Vec<_> = (0..self.nodes.len())
+                    .filter(|index| self.nodes[*index].place.get() == Place::Fired && !before[*index])
+                    .collect();
+                assert_eq!(fired, [entry.2]);
+                self.list.retain(|other| *other != entry);
+            }
+            assert!(self.timers.take_due().is_none());
+            assert_eq!(self.timers.next(), self.list.iter().min().map(|first| Instant::from_nanos(first.0)));
+        }
     }
-    next
+
+    /// A generator of numbers that need not be good.
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn below(&mut self, end: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) % end
+        }
+    }
+
+    fn change(model: &mut Model, numbers: &mut Numbers, now: u64) {
+        let index = numbers.below(model.nodes.len() as u64) as usize;
+        if model.is_in(index) {
+            model.remove(index);
+        } else {
+            // Past, one of a few, or in the order of registration.
+            let deadline = match numbers.below(3) {
+                0 => numbers.below(now + 1),
+                1 => now + numbers.below(4),
+                _ => now + 8,
+            };
+            model.insert(index, deadline);
+        }
+    }
+
+    #[test]
+    fn whatever_comes_and_goes_fires_by_deadline_and_then_by_registration() {
+        let turns = if cfg!(miri) { 40 } else { 2_000 };
+        for seed in 0..4 {
+            let (mut model, mut numbers) = (Model::new(24), Numbers(seed));
+            for now in 0..turns {
+                for _ in 0..numbers.below(12) {
+                    change(&mut model, &mut numbers, now);
+                }
+                let between = numbers.below(12);
+                model.fire(now, |model| {
+                    for _ in 0..between {
+                        change(model, &mut numbers, now);
+                    }
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_registered_while_the_due_is_set_apart_waits_for_the_next_time() {
+        let mut model = Model::new(3);
+        model.insert(0, 5);
+        model.fire(9, |model| {
+            model.insert(1, 3);
+            model.insert(2, 3);
+        });
+        model.remove(1);
+        model.fire(9, |_| ());
+        assert!(model.list.is_empty());
+    }
+
+    #[test]
+    fn a_loop_that_ends_takes_out_all() {
+        let mut model = Model::new(16);
+        for index in 0..16 {
+            model.insert(index, [7, 3, 3, 9][index % 4]);
+        }
+        while model.timers.take_any().is_some() {}
+        assert!((0..16).all(|index| !model.is_in(index)));
+    }
 }

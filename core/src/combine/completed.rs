@@ -223,7 +223,7 @@ impl Deadline {
         };
         let slot = callback.arm(this.of.home(), core::ptr::from_ref(&*this).cast());
         slot.set_hidden(true);
-        let _pending = sleep.proceed(&mut Context::from_waker(&waker::of(slot)));
+        let _pending = sleep.proceed(&mut Context::from_waker(&waker::of(slot)), false);
         this
     }
 

@@ -127,9 +127,14 @@ impl<'a, T: ?Sized> Future for Lock<'a, T> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         let mutex: &'a Mutex<T> = this.mutex;
-        mutex.raw.poll_acquire(this.waiter, cx).map(|()| MutexGuard { mutex, _access: PhantomData })
+        let acquired = mutex.raw.poll_acquire(this.waiter.as_mut(), cx);
+        acquired.map(|()| {
+            // SAFETY: it has the lock, at once or as `poll_waiting` left it. So nothing is left for the drop.
+            unsafe { this.waiter.assume_idle() };
+            MutexGuard { mutex, _access: PhantomData }
+        })
     }
 }
 

@@ -2,11 +2,10 @@
 //! The loop: one turn is one iteration of asyncio's.
 //!
 //! ```text
-//!   turn:  now ──► what is due leaves the heap
+//!   turn:  now ──► what is due is set apart from what is registered from here on
 //!          batch ─► exactly the slots that are ready at this moment, in order; what they wake waits for the next turn
 //!          due ───► each sleeper is woken, behind whatever the batch has made ready
 //! ```
-//! (Where the batch is empty, what is due is woken as it leaves the heap: nothing can come between.)
 //!
 //! So a timer is an entry of the same queue as everything else, and its sleeper runs one turn after it fires, as in
 //! asyncio; a sleep that is dropped by the batch in which it falls due does not fire.
@@ -19,7 +18,7 @@ use crate::context::frame::Frames;
 #[cfg(feature = "alloc")]
 use crate::context::table::Contexts;
 use crate::sync::Local;
-use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
 use crate::task::StoredWaker;
 use crate::task::body::Header;
 #[cfg(feature = "alloc")]
@@ -46,14 +45,17 @@ pub(crate) struct Loop {
     ready: Ready,
     /// How to read the time; null while the reactor itself is at work.
     clock: AtomicPtr<Clock>,
-    state: Local<State>,
     /// The step that is under way is there to unwind its task.
     unwinding: AtomicBool,
     /// The step that is under way is there to unwind its task, or what is in a scope that has asked for it.
     delivering: AtomicBool,
     /// Something has ended since the goal of the turns was last looked at.
     ended: AtomicBool,
-    /// The slot of `run`'s own future.
+    /// 1: it is in a `static`, and leased.
+    used: AtomicU8,
+    state: Local<State>,
+    /// The slot of `run`'s own future. Elsewhere it is beside the loop.
+    #[cfg(feature = "alloc")]
     root: Slot,
 }
 
@@ -80,13 +82,6 @@ pub(crate) struct State {
     closing: bool,
 }
 
-impl State {
-    /// Has what is due at the time that was read last leave the heap.
-    fn collect(&mut self) {
-        self.timers.collect(self.last);
-    }
-}
-
 // SAFETY: `state` is used under `OwnThread`; the rest is shared by design.
 unsafe impl Sync for Loop {}
 
@@ -107,6 +102,17 @@ pub(crate) enum Goal {
     Turn,
 }
 
+impl Goal {
+    #[inline]
+    fn has_end(self) -> bool {
+        #[cfg(not(feature = "alloc"))]
+        if let Self::Nothing = self {
+            return false;
+        }
+        true
+    }
+}
+
 /// Reads the clock of a reactor. It lives in the frame of the turn.
 #[derive(Clone, Copy)]
 pub(crate) struct Clock {
@@ -118,8 +124,10 @@ impl Clock {
     /// # Safety
     /// The reactor stays in place, and is not borrowed mutably, as long as the clock is in use.
     pub(crate) unsafe fn new<R: crate::Reactor>(reactor: *const R) -> Self {
-        // SAFETY: (of the closure) called with the reactor, by the caller's word.
-        Self { reactor: reactor.cast(), read: |reactor| unsafe { &*reactor.cast::<R>() }.now() }
+        let read: fn(&R) -> Instant = R::now;
+        // SAFETY: the two types of functions differ in one thin pointer, so they are called alike; and it is called with
+        // the reactor, by the caller's word.
+        Self { reactor: reactor.cast(), read: unsafe { core::mem::transmute::<fn(&R) -> Instant, _>(read) } }
     }
 
     #[inline]
@@ -155,6 +163,8 @@ impl Loop {
                 unwinding: AtomicBool::new(false),
                 delivering: AtomicBool::new(false),
                 ended: AtomicBool::new(false),
+                used: AtomicU8::new(0),
+                #[cfg(feature = "alloc")]
                 root: Slot::new(),
             }
         }
@@ -173,10 +183,6 @@ impl Loop {
 
     pub(crate) fn ready(&self) -> &Ready {
         &self.ready
-    }
-
-    pub(crate) fn root(&self) -> &Slot {
-        &self.root
     }
 
     /// Runs `f` with the state of the loop.
@@ -276,10 +282,10 @@ impl Loop {
             // One turn. SAFETY: (of all in it) `OwnThread` by the caller's word; the closures call nothing outside of
             // their module.
             unsafe {
-                if self.is_due(&now) {
+                if self.collect(&now) {
                     wakes.take_in();
                     if wakes.is_empty() {
-                        let (fired, plain) = self.fire(true);
+                        let (fired, plain) = self.fire();
                         ran += fired;
                         if ran >= limit {
                             break;
@@ -289,8 +295,6 @@ impl Loop {
                             continue;
                         }
                         // Here the next turn begins. No task has run since the clock was read.
-                    } else {
-                        self.with(State::collect);
                     }
                 }
                 let Some(mut batch) = wakes.batch() else { break };
@@ -307,9 +311,9 @@ impl Loop {
                     }
                 }
                 if self.with(|state| state.timers.has_due()) {
-                    ran += self.fire(false).0;
+                    ran += self.fire().0;
                 }
-                if self.ended.load(Ordering::Relaxed) {
+                if goal.has_end() && self.ended.load(Ordering::Relaxed) {
                     self.ended.store(false, Ordering::Relaxed);
                     if self.reached(goal) {
                         break;
@@ -343,51 +347,45 @@ impl Loop {
         }
     }
 
-    /// True if a timer is due at the time, which is read and noted if there are timers.
+    /// If a timer is due at the time, which is read and noted if there are timers, sets what is due apart. True if there
+    /// is something.
     ///
     /// # Safety
     /// `OwnThread`.
     #[inline]
-    unsafe fn is_due(&self, now: impl Fn() -> Instant) -> bool {
+    unsafe fn collect(&self, now: impl Fn() -> Instant) -> bool {
         // SAFETY: by the caller's word; the clock is read outside of `with`.
         let Some(first) = (unsafe { self.next() }) else { return false };
         let now = now();
         // SAFETY: as above.
-        unsafe { self.with(|state| state.last = now) };
-        first <= now
+        unsafe {
+            self.with(|state| {
+                state.last = now;
+                let due = first <= now;
+                if due {
+                    state.timers.collect(now);
+                }
+                due
+            })
+        }
     }
 
-    /// Wakes those whose time has come: what was collected, or else, where that is `at_once`, what the heap has, at the
-    /// time that was read last. How many they were; and true if nothing was done but to wake tasks.
+    /// Wakes those whose time had come when they were set apart. How many they were; and true if nothing was done but to wake
+    /// tasks.
     ///
     /// # Safety
     /// `OwnThread`.
     #[cfg_attr(any(feature = "std", loom), inline(never))]
-    unsafe fn fire(&'static self, mut at_once: bool) -> (usize, bool) {
-        let mut fired = 0;
-        loop {
-            // SAFETY: by the caller's word; `take_due` and `take_first` call nothing.
-            let waker = unsafe {
-                self.with(|state| match state.timers.take_due() {
-                    None if at_once => state.timers.take_first(state.last),
-                    due => due,
-                })
-            };
-            let Some((waker, due)) = waker else { return (fired, at_once) };
-            fired += 1;
-            if at_once
-                && (due != Due::Wake
-                    || waker.is_foreign()
-                    || cfg!(feature = "alloc") && waker.slot().is_some_and(Slot::is_timed))
-            {
-                // It may do anything, and what it registers is for the next turn.
-                at_once = false;
-                // SAFETY: by the caller's word; `collect` calls nothing.
-                unsafe { self.with(State::collect) };
+    unsafe fn fire(&'static self) -> (usize, bool) {
+        let (mut fired, mut plain) = (0, true);
+        // SAFETY: (of both) by the caller's word; `take_due` calls nothing.
+        unsafe {
+            while let Some((waker, due)) = self.with(|state| state.timers.take_due()) {
+                fired += 1;
+                plain &= self.fire_one(waker, due);
             }
-            // SAFETY: by the caller's word.
-            unsafe { self.fire_one(waker, due) };
         }
+        (fired, plain)
     }
 
     /// Does what the timer with this key is for, if it is due and was not fired.
@@ -404,17 +402,18 @@ impl Loop {
         }
     }
 
-    /// Does what a timer is for: wakes; or, if it is a timeout's, cancels the task that is in it; or runs a callback.
+    /// Does what a timer is for: wakes; or, if it is a timeout's, cancels the task that is in it; or runs a callback. True
+    /// if nothing was done but to wake a task.
     ///
     /// # Safety
     /// `OwnThread`.
     #[inline]
-    unsafe fn fire_one(&'static self, waker: StoredWaker, due: Due) {
+    unsafe fn fire_one(&'static self, waker: StoredWaker, due: Due) -> bool {
         match waker.slot() {
             // SAFETY: by the caller's word, and `Owned` in `timers`: it is a task of this loop, and alive.
             Some(slot) if due != Due::Wake => unsafe {
-                slot.remove_timeout();
-                Header::cancel_scope(NonNull::new_unchecked(slot.header()), slot, due == Due::CancelAwaited);
+                Header::expire(NonNull::new_unchecked(slot.header()), slot, due == Due::CancelAwaited);
+                false
             },
             // SAFETY: the timer of a callback is in its own body, so it is this loop's, and alive.
             #[cfg(feature = "alloc")]
@@ -422,8 +421,16 @@ impl Loop {
                 if let Some(step) = slot.step() {
                     self.run(slot, step);
                 }
+                false
             },
-            _ => waker.wake(),
+            Some(slot) => {
+                slot.wake();
+                true
+            }
+            None => {
+                waker.wake();
+                false
+            }
         }
     }
 
@@ -439,12 +446,12 @@ impl Loop {
                 Header::step(NonNull::new_unchecked(slot.header()), slot, self);
             },
             // SAFETY: as above.
-            Step::Special => unsafe { Header::special(NonNull::new_unchecked(slot.header()), slot, self) },
+            Step::Special => unsafe {
+                Header::special(NonNull::new_unchecked(slot.header()), slot, self);
+            },
             // SAFETY: by the caller's word; it is armed, so its callback is there.
             #[cfg(feature = "alloc")]
             Step::Call => unsafe { Callback::run(NonNull::new_unchecked(slot.body().cast())) },
-            #[cfg(not(feature = "alloc"))]
-            Step::Call => {}
             // SAFETY: by the caller's word: so the group has it, or else it took that back.
             #[cfg(feature = "alloc")]
             Step::Tell => unsafe {
@@ -456,13 +463,16 @@ impl Loop {
                 let future = unsafe { &mut *slot.body().cast::<Pin<&mut dyn Future<Output = ()>>>() };
                 let waker = waker::of(slot);
                 if future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
-                    slot.end();
-                    self.ended.store(true, Ordering::Relaxed);
+                    // Where there is no allocator the slot is not used again, and no goal is reached by it.
+                    #[cfg(not(feature = "alloc"))]
+                    slot.end_borrowed();
                     #[cfg(feature = "alloc")]
-                    // SAFETY: `OwnThread` by the caller's word.
-                    unsafe {
-                        self.with(|state| state.borrowed -= 1)
-                    };
+                    {
+                        slot.end();
+                        self.ended.store(true, Ordering::Relaxed);
+                        // SAFETY: `OwnThread` by the caller's word.
+                        unsafe { self.with(|state| state.borrowed -= 1) };
+                    }
                 }
             }
         }
@@ -758,6 +768,16 @@ impl Loop {
         }
     }
 
+    /// Takes one that is in a `static` into use. False: it is in use.
+    fn take(&self) -> bool {
+        // Acquire: pairs with the release in `give_back`.
+        self.used.swap(1, Ordering::Acquire) == 0
+    }
+
+    fn give_back(&self) {
+        self.used.store(0, Ordering::Release);
+    }
+
     /// Makes the loop fit to be used again.
     ///
     /// # Safety
@@ -890,17 +910,15 @@ impl Drop for Settle {
     }
 }
 
-use crate::sync::atomic::AtomicU8;
-
 /// Room for one more loop in a `static`: for loops at several interrupt priorities, where there is no allocator.
 ///
 /// With the feature `alloc`, [`Runner::new`](crate::Runner::new) takes loops from the heap, any number. Without it there
 /// is one, which the crate has; every further runner that exists at the same time needs a `static` of this, given to
 /// [`Runner::new_in`](crate::Runner::new_in).
 pub struct LoopMemory {
-    /// 0: free, 1: used.
-    used: AtomicU8,
     place: Loop,
+    #[cfg(not(feature = "alloc"))]
+    root: Slot,
 }
 
 impl LoopMemory {
@@ -908,14 +926,18 @@ impl LoopMemory {
         /// Room for a loop.
         #[allow(clippy::new_without_default)] // it is made for a `static`, where `default` is of no use
         pub const fn new() -> Self {
-            Self { used: AtomicU8::new(0), place: Loop::new() }
+            Self {
+                place: Loop::new(),
+                #[cfg(not(feature = "alloc"))]
+                root: Slot::new(),
+            }
         }
     }
 }
 
 impl core::fmt::Debug for LoopMemory {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("LoopMemory").field("used", &(self.used.load(Ordering::Relaxed) != 0)).finish()
+        f.debug_struct("LoopMemory").field("used", &(self.place.used.load(Ordering::Relaxed) != 0)).finish()
     }
 }
 
@@ -928,8 +950,7 @@ pub(crate) struct Lease {
 impl Lease {
     #[track_caller]
     pub(crate) fn new_in(memory: &'static LoopMemory) -> Self {
-        // Acquire: pairs with the release in `drop`.
-        if memory.used.swap(1, Ordering::Acquire) != 0 {
+        if !memory.place.take() {
             panic!("corio: this LoopMemory is in use by another Runner; give each its own with `Runner::new_in`");
         }
         Self::of(&memory.place, Some(memory))
@@ -946,13 +967,21 @@ impl Lease {
     pub(crate) fn get(&self) -> &'static Loop {
         self.place
     }
+
+    /// The slot of `run`'s own future.
+    pub(crate) fn root(&self) -> &'static Slot {
+        #[cfg(feature = "alloc")]
+        return &self.place.root;
+        #[cfg(not(feature = "alloc"))]
+        return self.memory.map_or_else(spare::root, |memory| &memory.root);
+    }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         self.place.ready.end_lease();
         match self.memory {
-            Some(memory) => memory.used.store(0, Ordering::Release),
+            Some(memory) => memory.place.give_back(),
             None => spare::give_back(self.place),
         }
     }
@@ -987,16 +1016,30 @@ mod spare {
 /// One loop, which the crate has.
 #[cfg(not(feature = "alloc"))]
 mod spare {
-    use super::{Lease, Loop, LoopMemory};
+    use super::{Lease, Loop, Slot};
 
-    static MAIN: LoopMemory = LoopMemory::new();
+    static MAIN: Loop = Loop::new();
+    /// Of its own: a program that has no main future has none of this.
+    static ROOT: Slot = Slot::new();
 
     impl Lease {
         #[track_caller]
         pub(crate) fn new() -> Self {
-            Self::new_in(&MAIN)
+            if !MAIN.take() {
+                panic!(
+                    "corio: the one loop is in use by another Runner; \
+                     give this one memory of its own with `Runner::new_in`"
+                );
+            }
+            Self::of(&MAIN, None)
         }
     }
 
-    pub(super) fn give_back(_place: &'static Loop) {}
+    pub(super) fn root() -> &'static Slot {
+        &ROOT
+    }
+
+    pub(super) fn give_back(place: &'static Loop) {
+        place.give_back();
+    }
 }

@@ -51,15 +51,25 @@ mod place {
 mod place {
     use crate::sync::atomic::{AtomicPtr, Ordering};
 
-    static HERE: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
-    /// Who put the pointer there, as `context` has it.
-    static BY: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
+    /// Together, so that who looks at both needs one address.
+    struct Place {
+        here: AtomicPtr<()>,
+        /// Who put the pointer there, as `context` has it.
+        by: AtomicPtr<()>,
+    }
+
+    static PLACE: Place =
+        Place { here: AtomicPtr::new(core::ptr::null_mut()), by: AtomicPtr::new(core::ptr::null_mut()) };
 
     /// The two words are not read in one piece. They need not be: a handler that comes between leaves both as it found
     /// them, and what a handler of the same number put there is its own.
     #[inline]
     pub(crate) fn get() -> *const () {
-        if BY.load(Ordering::Relaxed) == context() { HERE.load(Ordering::Relaxed) } else { core::ptr::null() }
+        if PLACE.by.load(Ordering::Relaxed) == context() {
+            PLACE.here.load(Ordering::Relaxed)
+        } else {
+            core::ptr::null()
+        }
     }
 
     /// What is here, of whichever context, to be put back by `restore`.
@@ -69,19 +79,19 @@ mod place {
     }
 
     /// Not an atomic exchange: whoever interrupts between the words puts back what it found, and while they do not
-    /// belong together, `BY` names a context that is not running.
+    /// belong together, `by` names a context that is not running.
     #[inline]
     pub(crate) fn replace(to: *const ()) -> Before {
-        let before = Before { here: HERE.load(Ordering::Relaxed), by: BY.load(Ordering::Relaxed) };
-        HERE.store(to.cast_mut(), Ordering::Relaxed);
-        BY.store(context(), Ordering::Relaxed);
+        let before = Before { here: PLACE.here.load(Ordering::Relaxed), by: PLACE.by.load(Ordering::Relaxed) };
+        PLACE.here.store(to.cast_mut(), Ordering::Relaxed);
+        PLACE.by.store(context(), Ordering::Relaxed);
         before
     }
 
     #[inline]
     pub(crate) fn restore(before: &Before) {
-        BY.store(before.by, Ordering::Relaxed);
-        HERE.store(before.here, Ordering::Relaxed);
+        PLACE.by.store(before.by, Ordering::Relaxed);
+        PLACE.here.store(before.here, Ordering::Relaxed);
     }
 
     /// The same for whatever runs in one context; no other has it at the same time. Never null, which is nobody's.

@@ -38,8 +38,8 @@ struct VTable {
     step: unsafe fn(NonNull<Header>, &'static Slot, &'static Loop) -> bool,
     /// A step of a task that was cancelled, or waited for another, or stands in a scope.
     special: unsafe fn(NonNull<Header>, &'static Slot, &'static Loop),
-    /// Cancels the task, whose time is up.
-    cancel_scope: fn(&'static Slot, bool),
+    /// Cancels what is in a timeout in the task, whose time is up.
+    expire: fn(&'static Slot, bool),
     /// Tells the group of the task that it has ended.
     #[cfg(feature = "alloc")]
     tell: Option<unsafe fn(NonNull<Header>)>,
@@ -147,7 +147,7 @@ impl<F: Future, N: Name> Body<F, N> {
             step: Self::step,
             // SAFETY: by the word of the caller of `Header::special`.
             special: |header, slot, running| unsafe { running.special(header, slot) },
-            cancel_scope: Slot::cancel_scope,
+            expire: Slot::expire,
             #[cfg(feature = "alloc")]
             tell: if N::TELL.is_some() { Some(Self::tell) } else { None },
             drop_future: Self::drop_future,
@@ -251,11 +251,10 @@ impl Header {
         unsafe { (this.as_ref().vtable.special)(this, slot, running) }
     }
 
-    /// Cancels what is in a scope of the task, as `Slot::cancel_scope` does, of which nothing is linked where there are no
-    /// tasks.
-    pub(crate) unsafe fn cancel_scope(this: NonNull<Self>, slot: &'static Slot, waits: bool) {
+    /// Cancels what is in a timeout in the task, as `Slot::expire` does, of which nothing is linked where there are no tasks.
+    pub(crate) unsafe fn expire(this: NonNull<Self>, slot: &'static Slot, waits: bool) {
         // SAFETY: the table is the body's own.
-        unsafe { (this.as_ref().vtable.cancel_scope)(slot, waits) };
+        unsafe { (this.as_ref().vtable.expire)(slot, waits) };
     }
 
     /// True when the task is one of a group, which is to be told of its end.

@@ -46,6 +46,7 @@ const POOLED: u8 = 1;
 /// Not a task to users: a callback.
 const HIDDEN: u8 = 2;
 /// A callback, and a timer that is due runs its step itself, as asyncio's timers run theirs.
+#[cfg(feature = "alloc")]
 const TIMED: u8 = 3;
 /// The task was left over when its loop began to close.
 const LEFTOVER: u8 = 1 << 2;
@@ -125,6 +126,7 @@ pub(crate) enum Step {
     /// Poll the future in the body, or unwind: the task was cancelled, or waited for another, or stands in a scope.
     Special,
     /// Run a callback.
+    #[cfg(feature = "alloc")]
     Call,
     /// Tell the group of a task that it has ended.
     #[cfg(feature = "alloc")]
@@ -272,6 +274,19 @@ impl Slot {
         Started(unsafe { Wakes::push_here(self) })
     }
 
+    /// Puts a future lent by `run_all` into a slot that nobody knows, and queues its first step.
+    ///
+    /// # Safety
+    /// As `start`. `Immortal`, from here on.
+    #[cfg(not(feature = "alloc"))]
+    #[inline]
+    pub(crate) unsafe fn lend(&'static self, owner: &'static Ready, body: *mut ()) {
+        self.owner.store(ptr::from_ref(owner).cast_mut(), Ordering::Relaxed);
+        self.body.set(body);
+        self.flags.store(BORROWED, Ordering::Relaxed);
+        self.wake();
+    }
+
     /// As `start` of a task, but nothing is queued: the caller makes the first step itself.
     ///
     /// # Safety
@@ -318,6 +333,7 @@ impl Slot {
 
     /// What to do with a slot that `pop` has found; nothing, if the task ended before the wake arrived. Called while the mark
     /// is still set.
+    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn step(&self) -> Option<Step> {
         let flags = self.flags.load(Ordering::Relaxed);
@@ -330,7 +346,6 @@ impl Slot {
             self.change(0, WAITS);
             Some(Step::Poll)
         } else if flags & DEAD != 0 {
-            #[cfg(feature = "alloc")]
             if flags & CANCEL != 0 {
                 return Some(Step::Tell);
             }
@@ -339,6 +354,18 @@ impl Slot {
             Some(Step::Call)
         } else {
             Some(Step::Special)
+        }
+    }
+
+    /// As above: here most are lent, and there are no callbacks.
+    #[cfg(not(feature = "alloc"))]
+    #[inline]
+    pub(crate) fn step(&self) -> Option<Step> {
+        match self.flags.load(Ordering::Relaxed) & SPECIAL {
+            BORROWED => Some(Step::PollBorrowed),
+            flags if flags & DEAD != 0 => None,
+            0 => Some(Step::Poll),
+            _ => Some(Step::Special),
         }
     }
 
@@ -375,6 +402,13 @@ impl Slot {
         #[cfg(not(any(feature = "std", loom)))]
         Wakes::retire(self);
         cancelled
+    }
+
+    /// A future that was lent ends here. A wake that comes later is dropped when it is popped.
+    #[cfg(not(feature = "alloc"))]
+    #[inline]
+    pub(crate) fn end_borrowed(&self) {
+        self.flags.store(DEAD | BORROWED, Ordering::Relaxed);
     }
 
     /// The task has ended, in a group: queues one more step, in which the group is told. `CANCEL` says so; for one that is
@@ -514,6 +548,7 @@ impl Slot {
     }
 
     /// True for a callback that a timer runs.
+    #[cfg(feature = "alloc")]
     pub(crate) fn is_timed(&self) -> bool {
         self.traits.get() & KIND == TIMED
     }
@@ -592,6 +627,12 @@ impl Slot {
             }
         }
         self.leave_soon();
+    }
+
+    /// The time of a timeout in the task is up: it counts no more, and what is in it is asked to unwind.
+    pub(crate) fn expire(&'static self, waits: bool) {
+        self.remove_timeout();
+        self.cancel_scope(waits);
     }
 
     /// True when this task is alive, of the same loop as `other`, and `other` waits for it.

@@ -65,12 +65,6 @@ mod flavour {
             self.0 == 0
         }
 
-        /// True when waking it runs code that is not the crate's.
-        #[inline]
-        pub(crate) fn is_foreign(&self) -> bool {
-            self.0 & FOREIGN != 0
-        }
-
         #[cold]
         fn foreign(waker: Waker) -> Self {
             Self(Box::into_raw(Box::new(waker)).expose_provenance() | FOREIGN)
@@ -214,12 +208,6 @@ mod flavour {
             self.data.is_null() && self.foreign.is_none()
         }
 
-        /// True when waking it runs code that is not the crate's.
-        #[inline]
-        pub(crate) fn is_foreign(&self) -> bool {
-            self.foreign.is_some()
-        }
-
         /// The slot, if it is ours.
         #[inline]
         pub(crate) fn slot(&self) -> Option<&'static Slot> {
@@ -283,6 +271,14 @@ mod flavour {
 pub(crate) use flavour::StoredWaker;
 
 impl StoredWaker {
+    /// Wakes, and then drops `own`, where it is seldom come to: one for all.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn wake_then_drop(self, own: Self) {
+        self.wake();
+        drop(own);
+    }
+
     /// Takes what is there.
     #[inline]
     pub(crate) fn take(&mut self) -> Self {

@@ -8,14 +8,14 @@
 //!   freed. Lines and the links and wakers of their waiters are touched under the lock of the line only.
 //! - `Filled`: the node of a waiter holds something only while its state is `WAITING`. A future that never waits pays
 //!   for one byte.
-//! - `Noted`: the state of a waiter changes under the lock only. Without it its owner may look whether it is idle, which
-//!   nobody but its owner makes it or makes otherwise; so a look needs no order, and whoever finds it not idle takes the
-//!   lock before anything else.
+//! - `Noted`: the state of a waiter changes under the lock only. Beside it its owner has a note of its own, which nobody else
+//!   touches, that it is not idle: whoever finds it so takes the lock before anything else. It may say so too long, never
+//!   too short a time.
 
 use super::Turned;
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::task::StoredWaker;
-use core::cell::UnsafeCell;
+use core::cell::{Cell, UnsafeCell};
 use core::marker::PhantomPinned;
 use core::mem::MaybeUninit;
 use core::ptr;
@@ -31,11 +31,14 @@ const PASSED: u8 = 3;
 pub(crate) struct Waiter {
     node: UnsafeCell<MaybeUninit<Node>>,
     state: AtomicU8,
+    /// `Noted`. No atomic: where a future ends, the compiler sees that there is nothing to leave.
+    away: Cell<bool>,
     _pinned: PhantomPinned,
 }
 
 struct Node {
-    prev: *const Waiter,
+    /// Filled, but for the first of a line.
+    prev: MaybeUninit<*const Waiter>,
     next: *const Waiter,
     waker: StoredWaker,
     /// When it joined, in the line's count of `grant_all`s.
@@ -51,7 +54,8 @@ impl Node {
     }
 }
 
-// SAFETY: but for `state`, which is atomic, it is touched under the lock of its line (`Linked`).
+// SAFETY: but for `state`, which is atomic, and `away`, which is its owner's (`Noted`), it is touched under the lock of its
+// line (`Linked`).
 unsafe impl Send for Waiter {}
 // SAFETY: as above.
 unsafe impl Sync for Waiter {}
@@ -62,6 +66,7 @@ impl Waiter {
             Self {
                 node: UnsafeCell::new(MaybeUninit::uninit()),
                 state: AtomicU8::new(IDLE),
+                away: Cell::new(false),
                 _pinned: PhantomPinned,
             }
         }
@@ -79,7 +84,23 @@ impl Waiter {
     /// True if nobody but its owner knows of it. Asked by its owner (`Noted`).
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
-        self.state() == IDLE
+        !self.away.get()
+    }
+
+    /// It is idle: its owner has got what it waited for, and tells whom that concerns.
+    #[inline]
+    pub(super) fn set_idle(&self) {
+        self.away.set(false);
+    }
+
+    /// Says so to the compiler.
+    ///
+    /// # Safety
+    /// It is idle.
+    #[inline]
+    pub(crate) unsafe fn assume_idle(&self) {
+        // SAFETY: by the caller's word.
+        unsafe { core::hint::assert_unchecked(self.is_idle()) };
     }
 
     /// As what it comes back; none if it is in the line still. Under the lock.
@@ -92,10 +113,26 @@ impl Waiter {
         }
     }
 
-    /// Makes it idle, if it is in no line. Under the lock.
+    /// True if it has nothing to leave, whatever its owner has noted. Under the lock.
+    #[inline]
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.state() == IDLE
+    }
+
+    /// Takes the grant, if it has one, and is in no line. Under the lock.
     #[inline]
     pub(super) fn rest(&self) {
         self.set_state(IDLE);
+    }
+
+    /// Exchanges its waker. The old one is returned, to be dropped where no lock is held.
+    ///
+    /// # Safety
+    /// Under the lock, and in line.
+    #[inline]
+    pub(super) unsafe fn set_waker(&self, waker: StoredWaker) -> StoredWaker {
+        // SAFETY: `Filled`, by the caller's word.
+        unsafe { core::mem::replace(&mut self.node().waker, waker) }
     }
 
     // Relaxed (both): `Noted`.
@@ -123,7 +160,9 @@ impl Waiter {
 /// Those who wait, in order of arrival.
 pub(crate) struct Line {
     first: *const Waiter,
-    last: *const Waiter,
+    /// Filled while anybody is in line. So the first leaves by one store, and a new line is not a row of zeros that a
+    /// function call would be made to clear.
+    last: MaybeUninit<*const Waiter>,
     epoch: u32,
 }
 
@@ -132,7 +171,7 @@ unsafe impl Send for Line {}
 
 impl Line {
     pub(crate) const fn new() -> Self {
-        Self { first: ptr::null(), last: ptr::null(), epoch: 0 }
+        Self { first: ptr::null(), last: MaybeUninit::uninit(), epoch: 0 }
     }
 
     #[inline]
@@ -155,12 +194,14 @@ impl Line {
         // SAFETY: by the caller's word, and `Linked` for the last.
         unsafe {
             (*waiter.node.get()).write(node);
-            match self.last.as_ref() {
-                Some(last) => last.node().next = waiter,
-                None => self.first = waiter,
+            if self.first.is_null() {
+                self.first = waiter;
+            } else {
+                (*self.last.assume_init()).node().next = waiter;
             }
         }
-        self.last = waiter;
+        self.last.write(waiter);
+        waiter.away.set(true);
         waiter.set_state(WAITING);
     }
 
@@ -178,25 +219,18 @@ impl Line {
             }
         }
         waiter.rest();
+        waiter.set_idle();
         waker
-    }
-
-    /// Exchanges the waker of a waiter that is in the line. The old one is returned, to be dropped where no lock is held.
-    ///
-    /// # Safety
-    /// It is in this line.
-    pub(crate) unsafe fn set_waker(&mut self, waiter: &Waiter, waker: StoredWaker) -> StoredWaker {
-        // SAFETY: `Filled`: in the line, by the caller's word.
-        unsafe { core::mem::replace(&mut waiter.node().waker, waker) }
     }
 
     unsafe fn unlink(&mut self, waiter: &Waiter) {
         // SAFETY: `Linked`, `Filled`: it and its neighbours are in the line.
         unsafe {
             let (prev, next) = (waiter.node().prev, waiter.node().next);
-            match prev.as_ref() {
-                Some(prev) => prev.node().next = next,
-                None => self.first = next,
+            if self.is_first(waiter) {
+                self.first = next;
+            } else {
+                (*prev.assume_init()).node().next = next;
             }
             match next.as_ref() {
                 Some(next) => next.node().prev = prev,
@@ -212,10 +246,6 @@ impl Line {
         unsafe {
             let node = first.node();
             self.first = node.next;
-            match node.next.as_ref() {
-                Some(next) => next.node().prev = ptr::null(),
-                None => self.last = ptr::null(),
-            }
             let waker = ptr::read(&node.waker);
             first.set_state(state);
             waker
@@ -238,6 +268,13 @@ impl Line {
     /// line by this, so that each is passed over once only.
     #[inline]
     pub(crate) fn grant_next(&mut self) -> StoredWaker {
+        if self.is_empty() { StoredWaker::NONE } else { self.grant_some() }
+    }
+
+    // Where flash counts, one copy serves all.
+    #[cfg_attr(any(feature = "std", loom), inline)]
+    #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
+    fn grant_some(&mut self) -> StoredWaker {
         // SAFETY: `Linked`.
         unsafe {
             while let Some(first) = self.first.as_ref() {
@@ -254,7 +291,7 @@ impl Line {
     #[cold]
     #[inline(never)]
     pub(crate) fn pass_on(&mut self) -> StoredWaker {
-        self.grant_next()
+        self.grant_some()
     }
 
     /// Takes the first out without a grant.

@@ -8,6 +8,7 @@
 use super::{Line, Waiter, to_the_end};
 use crate::sync::{Held, Holder, Mark, Short};
 use crate::task::StoredWaker;
+use core::mem::MaybeUninit;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
@@ -115,10 +116,24 @@ where
     }
 }
 
+/// Empty lines. One after the other: of a constant a call would be made that copies it.
+const fn new_lines<const N: usize>() -> [Line; N] {
+    let mut lines = MaybeUninit::<[Line; N]>::uninit();
+    let first: *mut Line = lines.as_mut_ptr().cast();
+    let mut at = 0;
+    while at < N {
+        // SAFETY: within the array.
+        unsafe { first.add(at).write(Line::new()) };
+        at += 1;
+    }
+    // SAFETY: all of it was filled.
+    unsafe { lines.assume_init() }
+}
+
 impl<S: Guarded, const N: usize> Lines<S, N> {
     crate::sync::const_fn! {
         pub(crate) const fn new(state: S) -> Self {
-            Self { shared: Short::new(Shared { state, lines: [const { Line::new() }; N] }), guard: S::Guard::NEW }
+            Self { shared: Short::new(Shared { state, lines: new_lines() }), guard: S::Guard::NEW }
         }
     }
 
@@ -199,16 +214,16 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
             drop(locked);
             let made = make(claimed);
             woken.wake();
+            waiter.set_idle();
             return Poll::Ready(made);
         }
-        if let Some(waker) = StoredWaker::ours(cx.waker()) {
-            // SAFETY: `Linked`: the waiter is pinned, is in no line, and leaves in `leave`, which its owner's drop calls.
-            unsafe { lines[LINE].join(waiter, waker) };
-        } else {
-            // SAFETY: as above.
-            unsafe { lines[LINE].join(waiter, StoredWaker::nobodys()) };
-            drop(locked);
-            self.lend::<LINE>(waiter, cx);
+        let waker = StoredWaker::ours(cx.waker());
+        let foreign = waker.is_none();
+        // SAFETY: `Linked`: the waiter is pinned, is in no line, and leaves in `leave`, which its owner's drop calls.
+        unsafe { lines[LINE].join(waiter, waker.unwrap_or_else(StoredWaker::nobodys)) };
+        drop(locked);
+        if foreign {
+            self.lend(waiter, cx);
         }
         Poll::Pending
     }
@@ -235,24 +250,29 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
             return Poll::Ready(made);
         }
         drop(locked);
-        self.lend::<LINE>(waiter, cx);
+        self.lend(waiter, cx);
         Poll::Pending
     }
 
-    /// Has the waiter, which stands in line or did a moment ago, woken by the waker of `cx`. The clone of a foreign one is
-    /// foreign code, and so is the drop of the one before: neither is for under the lock.
+    /// Has the waiter, which stands in line or did a moment ago, woken by the waker of `cx`.
+    #[cfg(any(feature = "std", loom))]
     #[cold]
     #[inline(never)]
-    fn lend<const LINE: usize>(&self, waiter: &Waiter, cx: &mut Context<'_>) {
-        let mut waker = StoredWaker::of(cx.waker());
-        let old = self.with(|_, lines| {
-            // SAFETY: `Linked`: it is in this line.
-            waiter.back().is_none().then(|| unsafe { lines[LINE].set_waker(waiter, waker.take()) })
-        });
-        if old.is_none() {
-            // It was granted in between.
-            waker.wake();
+    fn lend(&self, waiter: &Waiter, cx: &mut Context<'_>) {
+        lend(waiter, cx, |exchange| self.with(|_, _| exchange()));
+    }
+
+    /// As above. Here any short lock keeps out all others, so one copy serves all.
+    #[cfg(not(any(feature = "std", loom)))]
+    #[inline]
+    fn lend(&self, waiter: &Waiter, cx: &mut Context<'_>) {
+        #[cold]
+        #[inline(never)]
+        fn lend_any(waiter: &Waiter, cx: &mut Context<'_>) {
+            static ANY: Short<()> = Short::new(());
+            lend(waiter, cx, |exchange| ANY.with(|()| exchange()));
         }
+        lend_any(waiter, cx);
     }
 
     /// Takes `waiter` out of the line, if it is in it or holds a grant. `settle` is told which, and says whom that
@@ -275,12 +295,33 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
         settle: impl FnOnce(&mut S, &mut [Line; N], Turned) -> StoredWaker,
     ) {
         let (woken, own) = self.with(|state, lines| {
+            if waiter.is_at_rest() {
+                // A panic has come between the end of its wait and the note of it.
+                return (StoredWaker::NONE, StoredWaker::NONE);
+            }
             let turned = waiter.back().unwrap_or(Turned::Again);
             // SAFETY: `Linked`: it is in this line if in any.
             let own = unsafe { lines[LINE].leave(waiter) };
             (settle(state, lines, turned), own)
         });
-        woken.wake();
-        drop(own);
+        woken.wake_then_drop(own);
+    }
+}
+
+/// Has the waiter, which stands in line or did a moment ago, woken by the waker of `cx`. The clone of a foreign one is
+/// foreign code, and so is the drop of the one before: neither is for under the lock, which `with_lock` takes.
+#[inline]
+fn lend(waiter: &Waiter, cx: &mut Context<'_>, with_lock: impl FnOnce(&mut dyn FnMut())) {
+    let mut waker = StoredWaker::of(cx.waker());
+    let mut old = None;
+    with_lock(&mut || {
+        if waiter.back().is_none() {
+            // SAFETY: under the lock, and in line.
+            old = Some(unsafe { waiter.set_waker(waker.take()) });
+        }
+    });
+    if old.is_none() {
+        // It was granted in between.
+        waker.wake();
     }
 }

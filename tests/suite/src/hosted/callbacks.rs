@@ -118,6 +118,7 @@ pub(crate) fn what_a_timers_callback_starts_is_all_in_the_next_turn<W: Hosted>(w
             call_at(corio::Instant::ZERO, later);
         });
         sleep(MS * 5).await;
+        turns(4).await;
         trace.expect(&["soon", "later", "after"]);
     });
 }

@@ -62,7 +62,8 @@ async fn monitor(board: &Board) {
 #[entry]
 fn main() -> ! {
     let core = cortex_m::Peripherals::take().expect("taken once");
-    let (numbers, board) = (Numbers::new(), Board::new((Led::new(), 0)));
+    let numbers = Numbers::new();
+    let board = Board::new((Led::new(), 0));
     let mut runner = Runner::new(SysTickReactor::<HZ>::new(core.SYST));
     let _ = runner.run_all([
         pin!(produce(&numbers, MS * 10)),
