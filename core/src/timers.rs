@@ -519,18 +519,34 @@ mod tests {
         timers: Timers,
         nodes: Vec<Box<Timer>>,
         list: Vec<(u64, u32, usize)>,
+        /// Whose order is reserved: index, order.
+        reserved: Vec<(usize, u32)>,
         order: u32,
     }
 
     impl Model {
         fn new(count: usize) -> Self {
             let nodes = (0..count).map(|_| Box::new(Timer::new(0, Place::Nowhere))).collect();
-            Self { timers: Timers::new(), nodes, list: Vec::new(), order: 0 }
+            Self { timers: Timers::new(), nodes, list: Vec::new(), reserved: Vec::new(), order: 0 }
+        }
+
+        fn reserve(&mut self, index: usize) {
+            self.timers.reserve(&self.nodes[index]);
+            self.reserved.push((index, self.order));
+            self.order += 1;
+        }
+
+        fn is_reserved(&self, index: usize) -> bool {
+            self.reserved.iter().any(|entry| entry.0 == index)
         }
 
         fn insert(&mut self, index: usize, deadline: u64) {
-            self.list.push((deadline, self.order, index));
-            self.order += 1;
+            if !self.is_reserved(index) {
+                self.reserve(index);
+            }
+            let order = self.reserved.iter().find(|entry| entry.0 == index).expect("reserved just now").1;
+            self.reserved.retain(|entry| entry.0 != index);
+            self.list.push((deadline, order, index));
             // SAFETY: boxed; nothing is taken out but by `remove` and `fire`.
             unsafe {
                 self.timers.insert(&raw const *self.nodes[index], Instant::from_nanos(deadline), StoredWaker::NONE)
@@ -549,12 +565,21 @@ mod tests {
 
         /// Fires what is due of what is in now; `between` runs after it was put aside.
         fn fire(&mut self, now: u64, between: impl FnOnce(&mut Self)) {
-            let horizon = self.order;
+            let there = self.list.clone();
             self.timers.collect(Instant::from_nanos(now));
             between(self);
             let mut due: Vec<_> =
-                self.list.iter().filter(|entry| entry.0 <= now && entry.1 < horizon).copied().collect();
+                self.list.iter().filter(|entry| entry.0 <= now && there.contains(entry)).copied().collect();
             due.sort_unstable();
+            // One of them early, and none that is not there.
+            #[cfg(feature = "alloc")]
+            if due.len() > 1 {
+                let early = due.remove(due.len() / 2);
+                let key = (Instant::from_nanos(early.0), early.1);
+                assert!(self.timers.take_early(key).is_some() && self.timers.take_early(key).is_none());
+                assert_eq!(self.nodes[early.2].place.get(), Place::Fired);
+                self.list.retain(|other| *other != early);
+            }
             for entry in due {
                 let before: Vec<_> = self.nodes.iter().map(|node| node.place.get() == Place::Fired).collect();
                 assert!(self.timers.take_due().is_some());
@@ -583,6 +608,8 @@ mod tests {
         let index = numbers.below(model.nodes.len() as u64) as usize;
         if model.is_in(index) {
             model.remove(index);
+        } else if !model.is_reserved(index) && numbers.below(3) == 0 {
+            model.reserve(index);
         } else {
             // Past, one of a few, or in the order of registration.
             let deadline = match numbers.below(3) {
