@@ -165,10 +165,18 @@ impl<E> Group<E> {
     where
         F: Future<Output = Result<T, E>> + 'static,
     {
-        self.start(future, None)
+        let here = current::get("Group::spawn()");
+        if self.is_closed() {
+            return Child::refused();
+        }
+        // SAFETY: the ambient loop; `InFrame`, and `drop` dissolves the family.
+        unsafe { Family::spawn(self, here, future, None) }
     }
 
     /// Starts a task with options: see [`spawn_with`](crate::spawn_with).
+    ///
+    /// With [`Spawn::eager`] the first step is made within the call. Even a child that ends in it is one of the group until
+    /// the group is told, in a turn of its own: its error cancels nobody before.
     ///
     /// # Panics
     /// Outside a loop.
@@ -177,25 +185,21 @@ impl<E> Group<E> {
     where
         F: Future<Output = Result<T, E>> + 'static,
     {
-        let child = self.start(future, options.task_name());
-        if let Some(slot) = child.slot() {
-            options.put_context(current::get("Group::spawn_with()"), slot);
-        }
-        child
-    }
-
-    #[track_caller]
-    #[inline]
-    fn start<T, F>(&self, future: F, name: Option<&'static str>) -> Child<T>
-    where
-        F: Future<Output = Result<T, E>> + 'static,
-    {
-        let here = current::get("Group::spawn()");
+        let here = current::get("Group::spawn_with()");
         if self.is_closed() {
             return Child::refused();
         }
-        // SAFETY: the ambient loop; `InFrame`, and `drop` dissolves the family.
-        unsafe { Family::spawn(self, here, future, name) }
+        // SAFETY: the ambient loop; `InFrame`, and `drop` dissolves the family. Nothing of the group is used after it.
+        unsafe {
+            if options.is_eager() {
+                return Family::begin(self, here, future, options);
+            }
+            let child = Family::spawn(self, here, future, options.task_name());
+            if let Some(slot) = child.slot() {
+                options.put_context(here, slot);
+            }
+            child
+        }
     }
 
     /// True when the group takes no more children: one has failed, or the body was left by an error or unwound, or

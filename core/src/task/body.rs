@@ -46,9 +46,9 @@ struct VTable {
     drop_future: unsafe fn(NonNull<Header>),
     /// Moves the output to a place for it, or drops it where that is null.
     output: unsafe fn(NonNull<Header>, *mut ()),
-    /// Where the output is.
+    /// Where the value in the output is.
     #[cfg(feature = "alloc")]
-    place: unsafe fn(NonNull<Header>) -> *const (),
+    value: unsafe fn(NonNull<Header>) -> *const (),
     /// Gives the storage back, and the slot.
     free: unsafe fn(NonNull<Header>, &'static Slot),
     name: unsafe fn(NonNull<Header>) -> Option<&'static str>,
@@ -74,6 +74,12 @@ pub(crate) trait Name {
     /// What tells the group of the task that it has ended, if it has one.
     #[cfg(feature = "alloc")]
     const TELL: Option<unsafe fn(*const Self)> = None;
+
+    /// Where the value in the output at `output` is; null if that is an error which is not for the handle.
+    #[cfg(feature = "alloc")]
+    fn value(&self, output: *const ()) -> *const () {
+        output
+    }
 
     /// True when the output at `output` counts though the task was cancelled in the step in which it returned it.
     fn stands(&self, output: *const ()) -> bool {
@@ -152,9 +158,8 @@ impl<F: Future, N: Name> Body<F, N> {
             tell: if N::TELL.is_some() { Some(Self::tell) } else { None },
             drop_future: Self::drop_future,
             output: Self::output,
-            // SAFETY: by the word of the caller of `Header::output`.
             #[cfg(feature = "alloc")]
-            place: |header| unsafe { (&raw const (*Self::stage(header)).output).cast() },
+            value: Self::value,
             free,
             name: Self::name,
         }
@@ -214,6 +219,15 @@ impl<F: Future, N: Name> Body<F, N> {
             } else {
                 to.cast::<F::Output>().write(ManuallyDrop::take(output));
             }
+        }
+    }
+
+    #[cfg(feature = "alloc")]
+    unsafe fn value(header: NonNull<Header>) -> *const () {
+        // SAFETY: by the caller's word, and the output is there.
+        unsafe {
+            let output = (&raw const (*Self::stage(header)).output).cast();
+            header.cast::<Self>().as_ref().name.value(output)
         }
     }
 
@@ -296,11 +310,11 @@ impl Header {
         there
     }
 
-    /// Where the output is, if there is one.
+    /// Where the value in the output, which is there, is; null if it is the error of a group's child.
     #[cfg(feature = "alloc")]
-    pub(crate) unsafe fn output(this: NonNull<Self>) -> *const () {
+    pub(crate) unsafe fn value(this: NonNull<Self>) -> *const () {
         // SAFETY: by the caller's word; the table is the body's own.
-        unsafe { (this.as_ref().vtable.place)(this) }
+        unsafe { (this.as_ref().vtable.value)(this) }
     }
 
     /// Drops the output, if there is one, and frees the body. The task is settled and its handle is gone.

@@ -15,7 +15,7 @@ use super::handle::{Cancelled, header, let_go, wait};
 use super::joiners::Joiners;
 use super::slot::Slot;
 use super::watch::{Ended, TaskId};
-use crate::sched::Loop;
+use crate::sched::{Loop, Spawn};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::Cell;
@@ -52,10 +52,14 @@ impl Name for Node {
     // SAFETY: (of the closure) by the caller's word: the table calls it with the node of its own body.
     const TELL: Option<unsafe fn(*const Self)> = Some(|node| unsafe { ((*node).told)(node) });
 
+    fn value(&self, output: *const ()) -> *const () {
+        // SAFETY: the body asks, whose output is what `access` is for.
+        unsafe { (self.access.value)(output) }
+    }
+
     /// An error does, as in asyncio.
     fn stands(&self, output: *const ()) -> bool {
-        // SAFETY: the body asks, whose output is what `access` is for.
-        unsafe { (self.access.value)(output) }.is_null()
+        self.value(output).is_null()
     }
 }
 
@@ -109,7 +113,7 @@ impl<T, E> AccessTo<T, E> {
     unsafe fn take_error(slot: &'static Slot) -> Option<E> {
         // SAFETY: by the caller's word.
         unsafe {
-            if !slot.has_output() || !Self::value(Header::output(header(slot))).is_null() {
+            if !slot.has_output() || !Header::value(header(slot)).is_null() {
                 return None;
             }
             Self::take_output(header(slot), slot).err()
@@ -209,30 +213,70 @@ impl Family {
         if here.is_closing() {
             return Child::refused();
         }
-        let node = Node {
-            told: Node::told::<P, T>,
-            prev: Cell::new(ptr::null()),
-            next: Cell::new(ptr::null()),
-            family: Cell::new(ptr::null()),
-            task: Cell::new(None),
-            held: Cell::new(true),
-            polled: Cell::new(false),
-            access: &AccessTo::<T, P::Error>::TABLE,
-            name,
-        };
-        let body = Box::into_raw(Box::new(Body::new(future, node, Free::Heap)));
+        let body = Box::into_raw(Box::new(Body::new(future, Node::of::<P, T>(name), Free::Heap)));
         // SAFETY: the ambient loop is this thread's. The body is pinned on the heap until its table frees it, and its node
         // with it: `InFamily`, so the group has been told, or has let it go, before that.
         unsafe {
-            let at = NonNull::new_unchecked(Body::name_of(body).cast_mut());
-            let node = at.as_ref();
             let slot = here.ready().claim();
             let started = slot.start(here.ready(), body.cast(), false, true);
-            here.adopt(slot);
-            node.task.set(Some(slot));
-            parent.family().push(node, ptr::from_ref(parent).cast());
+            let child = parent.family().adopt(ptr::from_ref(parent).cast(), here, slot, Body::name_of(body));
             started.tell();
-            Child { node: Some(at), _value: PhantomData }
+            child
+        }
+    }
+
+    /// As `spawn`, with the first step made at once.
+    ///
+    /// # Safety
+    /// As `spawn`. When this returns, `parent` need not be there any more: the step is foreign code.
+    pub(crate) unsafe fn begin<P: Parent, T, F>(parent: &P, here: &'static Loop, future: F, options: Spawn) -> Child<T>
+    where
+        F: Future<Output = Result<T, P::Error>> + 'static,
+    {
+        if here.is_closing() {
+            return Child::refused();
+        }
+        let node = Node::of::<P, T>(options.task_name());
+        let body = Box::into_raw(Box::new(Body::new(future, node, Free::Heap)));
+        // SAFETY: as in `spawn`. Should the step panic, the child is the handle's and the family's, and is over.
+        unsafe {
+            let slot = here.ready().claim();
+            slot.start_unqueued(here.ready(), body.cast(), true);
+            let child = parent.family().adopt(ptr::from_ref(parent).cast(), here, slot, Body::name_of(body));
+            options.put_context(here, slot);
+            here.step_within(slot);
+            // What it has started in that step is older: asyncio counts a child from when it is told of it.
+            if let Some(node) = child.node()
+                && let Some(family) = node.family.get().as_ref()
+                && !node.next.get().is_null()
+            {
+                let at = node.family.get();
+                family.remove(node);
+                family.push(node, at);
+            }
+            child
+        }
+    }
+
+    /// Numbers a task that was just started in `slot`, and puts its `node` in the family. `parent` is the family, with the
+    /// right to what is around it.
+    ///
+    /// # Safety
+    /// As `spawn`; the node is that of the task, in its body.
+    #[inline]
+    unsafe fn adopt<T>(
+        &self,
+        parent: *const Self,
+        here: &'static Loop,
+        slot: &'static Slot,
+        node: *const Node,
+    ) -> Child<T> {
+        // SAFETY: by the caller's word.
+        unsafe {
+            here.adopt(slot);
+            (*node).task.set(Some(slot));
+            self.push(&*node, parent);
+            Child { node: Some(NonNull::new_unchecked(node.cast_mut())), _value: PhantomData }
         }
     }
 
@@ -277,6 +321,21 @@ impl Drop for Release {
 }
 
 impl Node {
+    /// That of a child of a `P`, in no family yet.
+    fn of<P: Parent, T>(name: Option<&'static str>) -> Self {
+        Self {
+            told: Self::told::<P, T>,
+            prev: Cell::new(ptr::null()),
+            next: Cell::new(ptr::null()),
+            family: Cell::new(ptr::null()),
+            task: Cell::new(None),
+            held: Cell::new(true),
+            polled: Cell::new(false),
+            access: &AccessTo::<T, P::Error>::TABLE,
+            name,
+        }
+    }
+
     /// The task has ended: what its last step does.
     ///
     /// # Safety
@@ -388,7 +447,7 @@ impl<T> Child<T> {
             return Some(Err(Cancelled));
         }
         // SAFETY: settled, and the body is there; `OwnerOnly`: this is not `Send`. By `spawn` the value is a `T`.
-        let value = unsafe { (node.access.value)(Header::output(header(slot))).cast::<T>().as_ref() };
+        let value = unsafe { Header::value(header(slot)).cast::<T>().as_ref() };
         Some(value.ok_or(Cancelled))
     }
 
@@ -417,7 +476,7 @@ impl<T> Future for Child<T> {
         // SAFETY: settled, and the body is there; the value is a `T` by `spawn`. An error is left for the group.
         let there = slot.has_output()
             && unsafe {
-                let there = !(node.access.value)(Header::output(header(slot))).is_null();
+                let there = !Header::value(header(slot)).is_null();
                 if there {
                     (node.access.take)(header(slot), slot, value.as_mut_ptr().cast());
                 }

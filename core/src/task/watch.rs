@@ -46,7 +46,7 @@ impl<T> Task<T> {
             return Some(Err(Cancelled));
         }
         // SAFETY: settled, so the body is the handle's, which is borrowed; by `new` the output is a `T`.
-        Some(Ok(unsafe { &*Header::output(header(slot)).cast::<T>() }))
+        Some(Ok(unsafe { &*Header::value(header(slot)).cast::<T>() }))
     }
 
     /// Names the task: to cancel it, to ask for its name, without owning it.

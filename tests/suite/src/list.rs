@@ -547,6 +547,11 @@ macro_rules! hosted_tests {
                 a_child_may_outlive_its_group_as_a_handle
                 a_child_is_awaited_by_many_and_by_one_who_goes
                 names_are_given_and_seen
+                an_eager_child_begins_at_once_and_its_end_is_told_later
+                an_eager_child_may_leave_its_group_behind
+                an_eager_child_that_panics_panics_in_the_call
+                what_takes_tasks_takes_children
+                a_child_that_fails_counts_as_cancelled_to_who_waits
                 a_failure_in_one_branch_leaves_the_other_alone
                 a_group_that_loses_a_race_as_it_fails_cancels_nobody
                 groups_work_under_foreign_wakers
