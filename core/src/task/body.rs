@@ -41,8 +41,7 @@ struct VTable {
     /// Cancels the task, whose time is up.
     cancel_scope: fn(&'static Slot, bool),
     /// Tells the group of the task that it has ended.
-    #[cfg(feature = "alloc")]
-    tell: Option<unsafe fn(NonNull<Header>)>,
+    tell: Option<unsafe fn(NonNull<Header>, &'static Slot)>,
     drop_future: unsafe fn(NonNull<Header>),
     /// Moves the output to a place for it, or drops it where that is null.
     output: unsafe fn(NonNull<Header>, *mut ()),
@@ -72,8 +71,7 @@ pub(crate) trait Name {
     fn name(&self) -> Option<&'static str>;
 
     /// What tells the group of the task that it has ended, if it has one.
-    #[cfg(feature = "alloc")]
-    const TELL: Option<unsafe fn(*const Self)> = None;
+    const TELL: Option<unsafe fn(NonNull<Header>, &'static Slot)> = None;
 
     /// Where the value in the output at `output` is; null if that is an error which is not for the handle.
     #[cfg(feature = "alloc")]
@@ -116,22 +114,22 @@ impl<F: Future, N: Name> Body<F, N> {
         }
     }
 
-    #[cfg(feature = "alloc")]
-    unsafe fn tell(header: NonNull<Header>) {
-        if let Some(tell) = N::TELL {
-            // SAFETY: by the caller's word, it is the header of such a body.
-            unsafe { tell(&raw const (*header.cast::<Self>().as_ptr()).name) }
-        }
-    }
-
     /// What it is named by.
     ///
     /// # Safety
     /// `this` is the place of a body.
-    #[cfg(feature = "alloc")]
     pub(crate) unsafe fn name_of(this: *mut Self) -> *const N {
         // SAFETY: by the caller's word.
         unsafe { &raw const (*this).name }
+    }
+
+    /// Where its output is, if that is there.
+    ///
+    /// # Safety
+    /// `header` is that of a body of this very type.
+    pub(super) unsafe fn output_of(header: NonNull<Header>) -> *mut ManuallyDrop<F::Output> {
+        // SAFETY: by the caller's word.
+        unsafe { &raw mut (*Self::stage(header)).output }
     }
 
     const VTABLE_NOTHING: VTable = Self::vtable(|_, _| {});
@@ -154,8 +152,7 @@ impl<F: Future, N: Name> Body<F, N> {
             // SAFETY: by the word of the caller of `Header::special`.
             special: |header, slot, running| unsafe { running.special(header, slot) },
             cancel_scope: Slot::cancel_scope,
-            #[cfg(feature = "alloc")]
-            tell: if N::TELL.is_some() { Some(Self::tell) } else { None },
+            tell: N::TELL,
             drop_future: Self::drop_future,
             output: Self::output,
             #[cfg(feature = "alloc")]
@@ -273,21 +270,19 @@ impl Header {
     }
 
     /// True when the task is one of a group, which is to be told of its end.
-    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) unsafe fn is_child(this: NonNull<Self>) -> bool {
         // SAFETY: by the caller's word.
         unsafe { this.as_ref() }.vtable.tell.is_some()
     }
 
-    /// Tells the group of the task that it has ended.
-    #[cfg(feature = "alloc")]
-    #[cold]
-    pub(crate) unsafe fn tell(this: NonNull<Self>) {
+    /// Tells the group of the task, which was in `slot`, that it has ended.
+    #[inline]
+    pub(crate) unsafe fn tell(this: NonNull<Self>, slot: &'static Slot) {
         // SAFETY: by the caller's word.
         if let Some(tell) = unsafe { this.as_ref() }.vtable.tell {
             // SAFETY: the table is the body's own.
-            unsafe { tell(this) }
+            unsafe { tell(this, slot) }
         }
     }
 

@@ -165,6 +165,14 @@ impl TaskId {
         Self { slot, id: slot.map_or(0, Slot::id), lease, owner, _not_send: PhantomData }
     }
 
+    /// True when it names the task that is in `slot`.
+    #[inline]
+    pub(crate) fn is_of(&self, slot: &'static Slot) -> bool {
+        self.slot.is_some_and(|it| core::ptr::eq(it, slot))
+            && self.id == slot.id()
+            && self.owner.is_some_and(|owner| core::ptr::eq(owner, slot.owner()) && owner.lease() == self.lease)
+    }
+
     /// The slot, while the task is in it, alive. Only what is this thread's is looked at: the loop, if its lease has not
     /// ended; then the slot, if it is that loop's still.
     pub(crate) fn alive(&self) -> Option<&'static Slot> {

@@ -536,6 +536,24 @@ pub(crate) fn groups_work_under_foreign_wakers<W: World>(world: &mut W) {
     });
 }
 
+pub(crate) fn many_failures_under_a_foreign_waker_are_all_told_of<W: World>(world: &mut W) {
+    world.run(async {
+        let mut set = FuturesUnordered::new();
+        set.push(group(async |g| {
+            for (after, error) in [(1, "a"), (1, "b"), (2, "c"), (3, "never")] {
+                g.spawn(fails(after, error));
+            }
+            g.spawn(async {
+                let _: Result<(), Failed> = group(async |_| pending().await).await;
+                Ok(())
+            });
+            pending::<Result<(), _>>().await
+        }));
+        let failed = set.next().await.unwrap().unwrap_err();
+        assert_eq!(failed.errors()[..2], ["a", "b"]);
+    });
+}
+
 pub(crate) fn a_child_that_panics_counts_as_cancelled<W: Hosted>(_: &mut W) {
     let (mut runner, trace) = (runner::<W>(), Trace::default());
     let noted = trace.clone();
