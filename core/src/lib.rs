@@ -110,7 +110,6 @@ mod done;
 mod finally;
 mod future;
 pub mod generator;
-#[cfg(feature = "alloc")]
 mod group;
 mod limit;
 pub mod locks;
@@ -148,8 +147,9 @@ pub use done::DoneHandle;
 pub use finally::{Finally, Overrun, Within, finally};
 pub use future::{Future, FutureWait};
 pub use generator::{Comprehension, Emitter, Generator, collect, generator, try_generator};
+pub use group::{Errors, FewErrors, FewErrorsIter, GroupError, PoolGroup, PoolGroupHandle};
 #[cfg(feature = "alloc")]
-pub use group::{Group, GroupError, GroupHandle, group};
+pub use group::{Group, GroupHandle, group};
 pub use limit::{Limited, NotInForce, TimeLimit, timeout_scope};
 pub use locks::{
     Barrier, BoundedPermit, BoundedSemaphore, BrokenBarrier, Condition, ConditionGuard, Event, Mutex, MutexGuard,
@@ -170,8 +170,8 @@ pub use sched::current::now;
 pub use sched::{Ending, Failed, Failure, Spawn, spawn, spawn_with};
 pub use sched::{Handle, LoopMemory};
 pub use sleep::{Sleep, YieldNow, sleep, sleep_until, yield_now};
-pub use task::{Cancelled, PoolFull, Task, TaskPool};
+pub use task::{Cancelled, Child, PoolFull, Task, TaskPool};
 #[cfg(feature = "alloc")]
-pub use task::{Child, Ended, TaskId, all_tasks, current_task};
+pub use task::{Ended, TaskId, all_tasks, current_task};
 pub use time::Instant;
 pub use timeout::{TimedOut, Timeout, timeout, timeout_at};

@@ -5,22 +5,27 @@ use super::select::Either;
 use super::source::Source;
 use crate::future::Future as Settable;
 use crate::task::watched::Watched;
-use crate::task::{Cancelled, Task};
+use crate::task::{Cancelled, Child, Task};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
-/// Something that ends and that many may wait for: a [`Task`], given away or lent, or a settable [`Future`](crate::Future).
+/// Something that ends and that many may wait for: a [`Task`], or a [`Child`] of a group, given away or lent, or a settable
+/// [`Future`](crate::Future).
 ///
 /// | given | its output | dropped before the end |
 /// |---|---|---|
 /// | `Task<T>` | `T` | cancels it |
 /// | `&mut Task<T>` | `T` | it goes on |
 /// | `&Task<T>` | `&T` | it goes on |
+/// | `Child<T>`, `&mut Child<T>` | `T` | it goes on |
+/// | `&Child<T>` | `&T` | it goes on |
 /// | `&Rc<Future<T>>` | `&T` | it stays pending |
 /// | [`Either`] of two | what both have | as the one that it is |
+///
+/// A child that fails counts as cancelled here, for its error is the group's.
 pub trait Waitable: sealed::Sealed + Unpin + Sized {
     /// What it returns.
     type Value;
@@ -165,62 +170,70 @@ pub(super) fn distinct<C: Waitable>(all: impl IntoIterator<Item = C>) -> Vec<C> 
     all
 }
 
-impl<T> sealed::Sealed for Task<T> {}
-impl<T> sealed::Sealed for &mut Task<T> {}
-impl<T> sealed::Sealed for &Task<T> {}
+/// What a handle of a task is as a `Waitable`: given away, lent for good, or lent to be looked at.
+macro_rules! handle {
+    ($handle:ident, $let_go:expr) => {
+        impl<T> sealed::Sealed for $handle<T> {}
+        impl<T> sealed::Sealed for &mut $handle<T> {}
+        impl<T> sealed::Sealed for &$handle<T> {}
 
-impl<T> Waitable for Task<T> {
-    type Value = T;
-    type Output = T;
-    const SHARED: bool = false;
+        impl<T> Waitable for $handle<T> {
+            type Value = T;
+            type Output = T;
+            const SHARED: bool = false;
 
-    fn watched(&self) -> Source {
-        Source::Task(Watched::task(self))
-    }
+            fn watched(&self) -> Source {
+                Source::Task(Watched::task(self.slot()))
+            }
 
-    fn take(mut self) -> Result<T, Cancelled> {
-        (&mut self).take()
-    }
+            fn take(mut self) -> Result<T, Cancelled> {
+                (&mut self).take()
+            }
 
-    fn let_go(self) {
-        self.detach();
-    }
-}
-
-impl<T> Waitable for &mut Task<T> {
-    type Value = T;
-    type Output = T;
-    const SHARED: bool = false;
-
-    fn watched(&self) -> Source {
-        Source::Task(Watched::task(self))
-    }
-
-    fn take(self) -> Result<T, Cancelled> {
-        match Pin::new(self).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(outcome) => outcome,
-            Poll::Pending => unreachable!("it has ended"),
+            fn let_go(self) {
+                $let_go(self);
+            }
         }
-    }
 
-    fn let_go(self) {}
-}
+        impl<T> Waitable for &mut $handle<T> {
+            type Value = T;
+            type Output = T;
+            const SHARED: bool = false;
 
-impl<'a, T> Waitable for &'a Task<T> {
-    type Value = T;
-    type Output = &'a T;
-    const SHARED: bool = true;
+            fn watched(&self) -> Source {
+                Source::Task(Watched::task(self.slot()))
+            }
 
-    fn watched(&self) -> Source {
-        Source::Task(Watched::task(self))
-    }
+            fn take(self) -> Result<T, Cancelled> {
+                match Pin::new(self).poll(&mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(outcome) => outcome,
+                    Poll::Pending => unreachable!("it has ended"),
+                }
+            }
 
-    fn take(self) -> Result<&'a T, Cancelled> {
-        match self.outcome() {
-            Some(outcome) => outcome,
-            None => unreachable!("it has ended"),
+            fn let_go(self) {}
         }
-    }
 
-    fn let_go(self) {}
+        impl<'a, T> Waitable for &'a $handle<T> {
+            type Value = T;
+            type Output = &'a T;
+            const SHARED: bool = true;
+
+            fn watched(&self) -> Source {
+                Source::Task(Watched::task(self.slot()))
+            }
+
+            fn take(self) -> Result<&'a T, Cancelled> {
+                match self.outcome() {
+                    Some(outcome) => outcome,
+                    None => unreachable!("it has ended"),
+                }
+            }
+
+            fn let_go(self) {}
+        }
+    };
 }
+
+handle!(Task, Task::detach);
+handle!(Child, drop);

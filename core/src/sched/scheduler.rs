@@ -24,6 +24,8 @@ use crate::task::body::Header;
 #[cfg(feature = "alloc")]
 use crate::task::callback::Callback;
 use crate::task::joiners::Joiners;
+#[cfg(not(feature = "alloc"))]
+use crate::task::named::Names;
 use crate::task::pool::Pooled;
 use crate::task::ready::Ready;
 #[cfg(feature = "alloc")]
@@ -76,6 +78,8 @@ pub(crate) struct State {
     pub(super) contexts: Contexts,
     #[cfg(not(feature = "alloc"))]
     pub(crate) frames: Frames,
+    #[cfg(not(feature = "alloc"))]
+    pub(crate) names: Names,
     /// Who is told of failures that nobody awaits.
     #[cfg(feature = "alloc")]
     pub(super) hook: Option<super::failure::Hook>,
@@ -156,6 +160,8 @@ impl Loop {
                     contexts: Contexts::new(),
                     #[cfg(not(feature = "alloc"))]
                     frames: Frames::new(),
+                    #[cfg(not(feature = "alloc"))]
+                    names: Names::new(),
                     #[cfg(feature = "alloc")]
                     hook: None,
                     closing: false,
@@ -453,10 +459,9 @@ impl Loop {
             #[cfg(feature = "alloc")]
             Step::Call => unsafe { Callback::run(NonNull::new_unchecked(slot.body().cast())) },
             // SAFETY: by the caller's word: so the group has it, or else it took that back.
-            #[cfg(feature = "alloc")]
             Step::Tell => unsafe {
                 slot.untell();
-                Header::tell(NonNull::new_unchecked(slot.header()));
+                Header::tell(NonNull::new_unchecked(slot.header()), slot);
             },
             Step::PollBorrowed => {
                 // SAFETY: so `run_all` started it, and it does not leave its frame while this is alive.
@@ -592,7 +597,6 @@ impl Loop {
         if slot.has_handle() {
             // From here on the body is the handle's: a wake may lead to its end.
             slot.set_settled();
-            #[cfg(feature = "alloc")]
             // SAFETY: by the caller's word; the handle may be a group's, which sees to the rest.
             unsafe {
                 if Header::is_child(header) {
@@ -794,6 +798,8 @@ impl Loop {
                 {
                     state.borrowed = 0;
                 }
+                #[cfg(not(feature = "alloc"))]
+                state.names.clear();
                 state.closing = false;
             });
         }

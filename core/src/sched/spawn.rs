@@ -78,6 +78,10 @@ impl Spawn {
         self.name
     }
 
+    pub(crate) const fn is_eager(&self) -> bool {
+        self.eager
+    }
+
     /// Gives the task that was started just now in `slot` its context, if it is to have one of its own.
     pub(crate) fn put_context(self, here: &'static Loop, slot: &'static Slot) {
         if let Some(context) = self.context {

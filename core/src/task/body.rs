@@ -41,14 +41,13 @@ struct VTable {
     /// Cancels what is in a timeout in the task, whose time is up.
     expire: fn(&'static Slot, bool),
     /// Tells the group of the task that it has ended.
-    #[cfg(feature = "alloc")]
-    tell: Option<unsafe fn(NonNull<Header>)>,
+    tell: Option<unsafe fn(NonNull<Header>, &'static Slot)>,
     drop_future: unsafe fn(NonNull<Header>),
     /// Moves the output to a place for it, or drops it where that is null.
     output: unsafe fn(NonNull<Header>, *mut ()),
-    /// Where the output is.
+    /// Where the value in the output is.
     #[cfg(feature = "alloc")]
-    place: unsafe fn(NonNull<Header>) -> *const (),
+    value: unsafe fn(NonNull<Header>) -> *const (),
     /// Gives the storage back, and the slot.
     free: unsafe fn(NonNull<Header>, &'static Slot),
     name: unsafe fn(NonNull<Header>) -> Option<&'static str>,
@@ -72,8 +71,13 @@ pub(crate) trait Name {
     fn name(&self) -> Option<&'static str>;
 
     /// What tells the group of the task that it has ended, if it has one.
+    const TELL: Option<unsafe fn(NonNull<Header>, &'static Slot)> = None;
+
+    /// Where the value in the output at `output` is; null if that is an error which is not for the handle.
     #[cfg(feature = "alloc")]
-    const TELL: Option<unsafe fn(*const Self)> = None;
+    fn value(&self, output: *const ()) -> *const () {
+        output
+    }
 
     /// True when the output at `output` counts though the task was cancelled in the step in which it returned it.
     fn stands(&self, output: *const ()) -> bool {
@@ -110,22 +114,22 @@ impl<F: Future, N: Name> Body<F, N> {
         }
     }
 
-    #[cfg(feature = "alloc")]
-    unsafe fn tell(header: NonNull<Header>) {
-        if let Some(tell) = N::TELL {
-            // SAFETY: by the caller's word, it is the header of such a body.
-            unsafe { tell(&raw const (*header.cast::<Self>().as_ptr()).name) }
-        }
-    }
-
     /// What it is named by.
     ///
     /// # Safety
     /// `this` is the place of a body.
-    #[cfg(feature = "alloc")]
     pub(crate) unsafe fn name_of(this: *mut Self) -> *const N {
         // SAFETY: by the caller's word.
         unsafe { &raw const (*this).name }
+    }
+
+    /// Where its output is, if that is there.
+    ///
+    /// # Safety
+    /// `header` is that of a body of this very type.
+    pub(super) unsafe fn output_of(header: NonNull<Header>) -> *mut ManuallyDrop<F::Output> {
+        // SAFETY: by the caller's word.
+        unsafe { &raw mut (*Self::stage(header)).output }
     }
 
     const VTABLE_NOTHING: VTable = Self::vtable(|_, _| {});
@@ -148,13 +152,11 @@ impl<F: Future, N: Name> Body<F, N> {
             // SAFETY: by the word of the caller of `Header::special`.
             special: |header, slot, running| unsafe { running.special(header, slot) },
             expire: Slot::expire,
-            #[cfg(feature = "alloc")]
-            tell: if N::TELL.is_some() { Some(Self::tell) } else { None },
+            tell: N::TELL,
             drop_future: Self::drop_future,
             output: Self::output,
-            // SAFETY: by the word of the caller of `Header::output`.
             #[cfg(feature = "alloc")]
-            place: |header| unsafe { (&raw const (*Self::stage(header)).output).cast() },
+            value: Self::value,
             free,
             name: Self::name,
         }
@@ -217,6 +219,15 @@ impl<F: Future, N: Name> Body<F, N> {
         }
     }
 
+    #[cfg(feature = "alloc")]
+    unsafe fn value(header: NonNull<Header>) -> *const () {
+        // SAFETY: by the caller's word, and the output is there.
+        unsafe {
+            let output = (&raw const (*Self::stage(header)).output).cast();
+            header.cast::<Self>().as_ref().name.value(output)
+        }
+    }
+
     unsafe fn name(header: NonNull<Header>) -> Option<&'static str> {
         // SAFETY: by the caller's word.
         unsafe { header.cast::<Self>().as_ref() }.name.name()
@@ -258,21 +269,19 @@ impl Header {
     }
 
     /// True when the task is one of a group, which is to be told of its end.
-    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) unsafe fn is_child(this: NonNull<Self>) -> bool {
         // SAFETY: by the caller's word.
         unsafe { this.as_ref() }.vtable.tell.is_some()
     }
 
-    /// Tells the group of the task that it has ended.
-    #[cfg(feature = "alloc")]
-    #[cold]
-    pub(crate) unsafe fn tell(this: NonNull<Self>) {
+    /// Tells the group of the task, which was in `slot`, that it has ended.
+    #[inline]
+    pub(crate) unsafe fn tell(this: NonNull<Self>, slot: &'static Slot) {
         // SAFETY: by the caller's word.
         if let Some(tell) = unsafe { this.as_ref() }.vtable.tell {
             // SAFETY: the table is the body's own.
-            unsafe { tell(this) }
+            unsafe { tell(this, slot) }
         }
     }
 
@@ -295,11 +304,11 @@ impl Header {
         there
     }
 
-    /// Where the output is, if there is one.
+    /// Where the value in the output, which is there, is; null if it is the error of a group's child.
     #[cfg(feature = "alloc")]
-    pub(crate) unsafe fn output(this: NonNull<Self>) -> *const () {
+    pub(crate) unsafe fn value(this: NonNull<Self>) -> *const () {
         // SAFETY: by the caller's word; the table is the body's own.
-        unsafe { (this.as_ref().vtable.place)(this) }
+        unsafe { (this.as_ref().vtable.value)(this) }
     }
 
     /// Drops the output, if there is one, and frees the body. The task is settled and its handle is gone.

@@ -247,6 +247,11 @@ mod flavour {
             core::mem::replace(&mut self.0, waker)
         }
 
+        /// Takes out who awaits the handle, and returns its waker, to be dropped.
+        pub(crate) fn unset_handle(&mut self) -> StoredWaker {
+            self.0.take()
+        }
+
         /// True when the one in `slot` is it.
         pub(crate) fn has(&mut self, slot: &'static Slot) -> bool {
             self.0.slot().is_some_and(|it| core::ptr::eq(it, slot))

@@ -12,8 +12,11 @@
 
 pub(crate) mod awaited;
 pub(crate) mod body;
+pub(crate) mod child;
 mod handle;
 pub(crate) mod joiners;
+#[cfg(not(feature = "alloc"))]
+pub(crate) mod named;
 pub(crate) mod pool;
 pub(crate) mod ready;
 pub(crate) mod slot;
@@ -23,15 +26,12 @@ pub(crate) mod waker;
 #[cfg(feature = "alloc")]
 pub(crate) mod callback;
 #[cfg(feature = "alloc")]
-pub(crate) mod child;
-#[cfg(feature = "alloc")]
 pub(crate) mod heap;
 #[cfg(feature = "alloc")]
 mod watch;
 #[cfg(feature = "alloc")]
 pub(crate) mod watched;
 
-#[cfg(feature = "alloc")]
 pub use child::Child;
 pub use handle::{Cancelled, Task};
 pub use pool::{PoolFull, TaskPool};

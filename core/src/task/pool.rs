@@ -2,8 +2,8 @@
 //! `TaskPool`: places for tasks in a `static`, for programs without an allocator.
 
 use super::Task;
-use super::body::{Body, Free, Header};
-use super::slot::Slot;
+use super::body::{Body, Free, Header, Name};
+use super::slot::{Slot, Started};
 use crate::sched::{Loop, current};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use core::cell::{Cell, UnsafeCell};
@@ -182,61 +182,78 @@ impl<S, const N: usize> TaskPool<S, N> {
         here: &'static Loop,
         future: F,
     ) -> Result<Task<F::Output>, PoolFull<F>> {
-        const {
-            assert!(
-                size_of::<Body<F, ()>>() <= size_of::<Room<S>>() && align_of::<Body<F, ()>>() <= align_of::<Room<S>>(),
-                "the places of this TaskPool are too small for the future (or its output): make `S` larger"
-            );
-        }
         if here.is_closing() {
             return Ok(Task::refused());
+        }
+        match self.place(here, future, || ()) {
+            // SAFETY: it was started just now, with that output.
+            Ok((slot, _, started)) => unsafe {
+                let task = Task::new(slot);
+                started.tell();
+                Ok(task)
+            },
+            Err(future) => Err(PoolFull(future)),
+        }
+    }
+
+    /// Starts a task on the loop `here`, which is this thread's, in a free place: its slot, what it is named by, and what
+    /// tells the loop of it when all is in order. If there is none, `future` comes back.
+    #[inline]
+    pub(super) fn place<F: Future + 'static, M: Name>(
+        &'static self,
+        here: &'static Loop,
+        future: F,
+        name: impl Fn() -> M,
+    ) -> Result<(&'static Slot, *const M, Started), F> {
+        const {
+            assert!(
+                size_of::<Body<F, M>>() <= size_of::<Room<S>>() && align_of::<Body<F, M>>() <= align_of::<Room<S>>(),
+                "the places of this TaskPool are too small for the future (or its output): make `S` larger"
+            );
         }
         let mut future = future;
         // A place whose slot a stale wake still holds is second choice: the first step would be where that wake is.
         for take_over in [false, true] {
             for place in &self.places {
-                future = match place.start(here, future, take_over) {
-                    Ok(task) => return Ok(task),
+                future = match place.start(here, future, &name, take_over) {
+                    Ok(started) => return Ok(started),
                     Err(future) => future,
                 };
             }
         }
-        Err(PoolFull(future))
+        Err(future)
     }
 }
 
 impl<S> Place<S> {
-    fn start<F: Future + 'static>(
+    fn start<F: Future + 'static, M: Name>(
         &'static self,
         here: &'static Loop,
         future: F,
+        name: impl Fn() -> M,
         take_over: bool,
-    ) -> Result<Task<F::Output>, F> {
+    ) -> Result<(&'static Slot, *const M, Started), F> {
         // Acquire: pairs with the release in `give_back`.
         if self.head.used.load(Ordering::Relaxed) || self.head.used.swap(true, Ordering::Acquire) {
             return Err(future);
         }
-        let body = self.room.get().cast::<Body<F, ()>>();
+        let body = self.room.get().cast::<Body<F, M>>();
         let slot = &self.head.slot;
         core::ptr::from_ref(&self.head).expose_provenance(); // for `give_back` and `links`
         let ready = here.ready();
         // SAFETY: the place is ours. The body is written before the loop, which is this one, gets to its slot.
         unsafe {
             let started = if !take_over && slot.claim() {
-                Some(slot.start(ready, body.cast(), false, true))
+                slot.start(ready, body.cast(), false, true)
             } else if take_over && slot.take_over(ready, body.cast()) {
-                None
+                Started::NOT_ASLEEP
             } else {
                 self.head.used.store(false, Ordering::Release);
                 return Err(future);
             };
-            body.write(Body::new(future, (), Free::Pool));
+            body.write(Body::new(future, name(), Free::Pool));
             here.adopt_pooled(slot);
-            let task = Task::new(slot);
-            if let Some(started) = started {
-                started.tell();
-            }
-            Ok(task)
+            Ok((slot, Body::name_of(body), started))
         }
     }
 }

@@ -129,7 +129,6 @@ pub(crate) enum Step {
     #[cfg(feature = "alloc")]
     Call,
     /// Tell the group of a task that it has ended.
-    #[cfg(feature = "alloc")]
     Tell,
 }
 
@@ -163,6 +162,9 @@ pub(crate) type InLine = crate::sync::Place<Slot>;
 pub(crate) struct Started(Option<&'static Ready>);
 
 impl Started {
+    /// There is a wake on its way that the loop hears of.
+    pub(super) const NOT_ASLEEP: Self = Self(None);
+
     /// Ends the sleep of the loop, if it sleeps.
     #[inline]
     pub(crate) fn tell(self) {
@@ -346,10 +348,7 @@ impl Slot {
             self.change(0, WAITS);
             Some(Step::Poll)
         } else if flags & DEAD != 0 {
-            if flags & CANCEL != 0 {
-                return Some(Step::Tell);
-            }
-            None
+            (flags & CANCEL != 0).then_some(Step::Tell)
         } else if flags & BORROWED != 0 {
             Some(Step::Call)
         } else {
@@ -363,7 +362,7 @@ impl Slot {
     pub(crate) fn step(&self) -> Option<Step> {
         match self.flags.load(Ordering::Relaxed) & SPECIAL {
             BORROWED => Some(Step::PollBorrowed),
-            flags if flags & DEAD != 0 => None,
+            flags if flags & DEAD != 0 => (flags & CANCEL != 0).then_some(Step::Tell),
             0 => Some(Step::Poll),
             _ => Some(Step::Special),
         }
@@ -416,7 +415,6 @@ impl Slot {
     ///
     /// # Safety
     /// `OwnerOnly`. The body stays until that step, or until `untell`.
-    #[cfg(feature = "alloc")]
     pub(crate) unsafe fn tell(&'static self) {
         self.change(CANCEL, 0);
         // If a late wake has queued it already, that is the step.
@@ -427,7 +425,6 @@ impl Slot {
     }
 
     /// There is nobody to be told, or who is has been.
-    #[cfg(feature = "alloc")]
     pub(crate) fn untell(&self) {
         self.change(0, CANCEL);
     }
@@ -468,7 +465,6 @@ impl Slot {
     }
 
     /// True when the output is in the body.
-    #[cfg(feature = "alloc")]
     pub(crate) fn has_output(&self) -> bool {
         self.flags.load(Ordering::Relaxed) & OUTPUT != 0
     }

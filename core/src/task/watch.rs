@@ -46,7 +46,7 @@ impl<T> Task<T> {
             return Some(Err(Cancelled));
         }
         // SAFETY: settled, so the body is the handle's, which is borrowed; by `new` the output is a `T`.
-        Some(Ok(unsafe { &*Header::output(header(slot)).cast::<T>() }))
+        Some(Ok(unsafe { &*Header::value(header(slot)).cast::<T>() }))
     }
 
     /// Names the task: to cancel it, to ask for its name, without owning it.
@@ -163,6 +163,14 @@ impl TaskId {
         let owner = slot.map(Slot::owner);
         let lease = owner.map_or(0, Ready::lease);
         Self { slot, id: slot.map_or(0, Slot::id), lease, owner, _not_send: PhantomData }
+    }
+
+    /// True when it names the task that is in `slot`.
+    #[inline]
+    pub(crate) fn is_of(&self, slot: &'static Slot) -> bool {
+        self.slot.is_some_and(|it| core::ptr::eq(it, slot))
+            && self.id == slot.id()
+            && self.owner.is_some_and(|owner| core::ptr::eq(owner, slot.owner()) && owner.lease() == self.lease)
     }
 
     /// The slot, while the task is in it, alive. Only what is this thread's is looked at: the loop, if its lease has not

@@ -6,7 +6,7 @@
 //! its handle (`Same`).
 
 use super::body::Header;
-use super::handle::{Task, header};
+use super::handle::header;
 use super::joiners::Key;
 use super::ready::Ready;
 use super::slot::Slot;
@@ -34,7 +34,7 @@ struct Table {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     Cancelled,
-    /// With an output, which is there: a task's, of the type of the task.
+    /// With an output, which is there, of the type that the handle gives.
     Output(*const ()),
 }
 
@@ -55,15 +55,20 @@ static TASK: Table = Table {
     end: |this| match this.slot() {
         Some(slot) if !slot.is_settled() => None,
         // SAFETY: `Same`, and settled: the body is the handle's, which is there.
-        Some(slot) if slot.has_output() => Some(End::Output(unsafe { Header::output(header(slot)) })),
+        Some(slot) if slot.has_output() => Some(match unsafe { Header::value(header(slot)) } {
+            // An error, which is the group's.
+            value if value.is_null() => End::Cancelled,
+            value => End::Output(value),
+        }),
         // Its outcome was taken, or it is gone.
         _ => Some(End::Cancelled),
     },
 };
 
 impl Watched {
-    pub(crate) fn task<T>(task: &Task<T>) -> Self {
-        match task.slot() {
+    /// The task in `slot`; without one, what has never begun. Its handle is there.
+    pub(crate) fn task(slot: Option<&'static Slot>) -> Self {
+        match slot {
             None => Self { table: &TASK, what: ptr::null(), owner: ptr::null(), lease: 0, id: 0 },
             Some(slot) => Self {
                 table: &TASK,

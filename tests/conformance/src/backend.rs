@@ -6,10 +6,7 @@ use corio::{Instant, Reactor};
 use corio_mio::MioReactor;
 use corio_sim::{Deadlock, SimReactor};
 
-use crate::{
-    parse::Mistake,
-    run::{Answer, run_on},
-};
+use crate::{parse::Mistake, run::run_on};
 
 /// Where scenarios are run on a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +18,11 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Runs a scenario, given as JSON.
+    /// Runs a scenario, given as JSON; the lines of its trace.
     ///
     /// # Errors
     /// As [`run_on`].
-    pub fn run(self, json: &str) -> Result<Answer, Mistake> {
+    pub fn run(self, json: &str) -> Result<Vec<String>, Mistake> {
         match self {
             Backend::Sim => run_on(SimReactor::new(), json),
             Backend::Mio => run_on(Steps::new().map_err(|e| Mistake(format!("no event loop: {e}")))?, json),
@@ -33,11 +30,11 @@ impl Backend {
     }
 }
 
-/// Runs a scenario, given as JSON, in virtual time.
+/// Runs a scenario, given as JSON, in virtual time; the lines of its trace.
 ///
 /// # Errors
 /// As [`run_on`].
-pub fn run(json: &str) -> Result<Answer, Mistake> {
+pub fn run(json: &str) -> Result<Vec<String>, Mistake> {
     Backend::Sim.run(json)
 }
 

@@ -1,7 +1,7 @@
 //! Comparison with the recorded traces: a verdict for each scenario, a table by area.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt::{self, Display},
     fs, io,
     path::{Path, PathBuf},
@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{backend::Backend, feature::Feature, run::Answer};
+use crate::backend::Backend;
 
 /// A scenario takes milliseconds; one that has not ended after this long never will.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,8 +27,6 @@ pub enum Verdict {
         /// What CPython did.
         want: String,
     },
-    /// Not run: this is what it needs.
-    Missing(BTreeSet<Feature>),
     /// There is no trace to compare: a mistake in the scenario, a panic, a file that cannot be read.
     Failed(String),
 }
@@ -57,13 +55,12 @@ impl Report {
         self.verdicts.iter().filter(move |(_, v)| bad(v)).map(|(name, _)| name.as_str())
     }
 
-    fn counts(&self) -> BTreeMap<&str, [usize; 3]> {
-        let mut areas = BTreeMap::<_, [usize; 3]>::new();
+    fn counts(&self) -> BTreeMap<&str, [usize; 2]> {
+        let mut areas = BTreeMap::<_, [usize; 2]>::new();
         for (name, verdict) in &self.verdicts {
             let column = match verdict {
                 Verdict::Equal => 0,
                 Verdict::Different { .. } | Verdict::Failed(_) => 1,
-                Verdict::Missing(_) => 2,
             };
             areas.entry(Self::area(name)).or_default()[column] += 1;
         }
@@ -71,7 +68,7 @@ impl Report {
     }
 }
 
-/// What was not run and why, what went wrong, and the table by area.
+/// What went wrong, and the table by area.
 impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, verdict) in &self.verdicts {
@@ -79,24 +76,19 @@ impl Display for Report {
                 Verdict::Equal => {}
                 Verdict::Different { .. } => writeln!(f, "DIFF {name}")?,
                 Verdict::Failed(reason) => writeln!(f, "FAIL {name}: {reason}")?,
-                Verdict::Missing(features) => writeln!(f, "needs {}: {name}", listed(features))?,
             }
         }
-        let mut total = [0; 3];
-        writeln!(f, "{:10}{:>10}{:>10}{:>10}", "area", "equal", "different", "missing")?;
-        for (area, [equal, different, missing]) in self.counts() {
-            writeln!(f, "{area:10}{equal:>10}{different:>10}{missing:>10}")?;
-            for (sum, n) in total.iter_mut().zip([equal, different, missing]) {
+        let mut total = [0; 2];
+        writeln!(f, "{:10}{:>10}{:>10}", "area", "equal", "different")?;
+        for (area, [equal, different]) in self.counts() {
+            writeln!(f, "{area:10}{equal:>10}{different:>10}")?;
+            for (sum, n) in total.iter_mut().zip([equal, different]) {
                 *sum += n;
             }
         }
-        let [equal, different, missing] = total;
-        write!(f, "{:10}{equal:>10}{different:>10}{missing:>10}", "total")
+        let [equal, different] = total;
+        write!(f, "{:10}{equal:>10}{different:>10}", "total")
     }
-}
-
-pub(crate) fn listed(features: &BTreeSet<Feature>) -> String {
-    features.iter().map(Feature::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The scenario files a path stands for: itself, or those in the folder it names, sorted.
@@ -166,8 +158,7 @@ fn verdict(backend: Backend, file: &Path) -> Verdict {
     };
     match run_apart(backend, json) {
         Err(reason) => Verdict::Failed(reason),
-        Ok(Answer::Missing(features)) => Verdict::Missing(features),
-        Ok(Answer::Trace(lines)) => {
+        Ok(lines) => {
             let got: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
             match read(&trace) {
                 Err(failed) => failed,
@@ -180,7 +171,7 @@ fn verdict(backend: Backend, file: &Path) -> Verdict {
 }
 
 /// On a thread of its own, so that a panic or an endless loop is one scenario's verdict and not the end of the check.
-fn run_apart(backend: Backend, json: String) -> Result<Answer, String> {
+fn run_apart(backend: Backend, json: String) -> Result<Vec<String>, String> {
     let (send, receive) = mpsc::channel();
     let work = thread::spawn(move || send.send(backend.run(&json).map_err(|mistake| mistake.to_string())));
     match receive.recv_timeout(PATIENCE) {
@@ -242,19 +233,12 @@ mod tests {
         let different = Verdict::Different { got: String::new(), want: "x".to_owned() };
         report.verdicts.insert("lock_a".to_owned(), Verdict::Equal);
         report.verdicts.insert("lock_b".to_owned(), different);
-        report.verdicts.insert("wait_a".to_owned(), Verdict::Missing([Feature::EagerChild].into()));
+        report.verdicts.insert("wait_a".to_owned(), Verdict::Failed("does not end".to_owned()));
         let text = report.to_string();
         let lines: Vec<_> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
         assert_eq!(
             lines,
-            [
-                "DIFF lock_b",
-                "needs eager_child: wait_a",
-                "area equal different missing",
-                "lock 1 1 0",
-                "wait 0 0 1",
-                "total 1 1 1"
-            ]
+            ["DIFF lock_b", "FAIL wait_a: does not end", "area equal different", "lock 1 1", "wait 0 1", "total 1 2"]
         );
     }
 }

@@ -13,8 +13,9 @@ use crate::{
     value::{Value, ok_text},
 };
 
-/// A started task, or a settable future.
-pub(crate) type AsChild<'a> = Either<&'a Task<Outcome<Value>>, &'a Rc<Future<Outcome<Value>>>>;
+/// A started task, alone or in a group, or a settable future.
+pub(crate) type AsChild<'a> = Either<Either<&'a Task<Outcome<Value>>, &'a Child<Outcome<Value>>>, AsFuture<'a>>;
+type AsFuture<'a> = &'a Rc<Future<Outcome<Value>>>;
 
 /// How a task ended.
 #[derive(Clone, Debug)]
@@ -225,10 +226,10 @@ impl Handle {
     /// What combinators take, unless it is main.
     pub(crate) fn as_child(&self) -> Option<AsChild<'_>> {
         match &self.kind {
-            Kind::Task(task) => match task.get()? {
-                Started::Alone(task) => Some(Either::First(task)),
-                Started::InGroup(_) => None,
-            },
+            Kind::Task(task) => Some(Either::First(match task.get()? {
+                Started::Alone(task) => Either::First(task),
+                Started::InGroup(child) => Either::Second(child),
+            })),
             Kind::Future(future) => Some(Either::Second(future)),
             Kind::Main { .. } => None,
         }

@@ -6,11 +6,10 @@
 //!
 //! ```text
 //!   JSON ─ parse ─► typed ops ─ run ─► corio::Runner<SimReactor> ─► trace ─ check ─► equal | different
-//!             └───► missing features: not run, and the reason is told
+//!             └───► a mistake: an op that is not in the language
 //! ```
 //!
-//! A feature that corio gains is added here as one file of `ops/`, or one arm in it, and leaves
-//! [`Feature`].
+//! A feature that corio gains is added here as one file of `ops/`, or one arm in it.
 //!
 //! The interpreter itself needs an allocator and no more: [`run_on`] takes any reactor. With the feature `std` come the
 //! host's [`Backend`]s and the comparison.
@@ -24,7 +23,6 @@ extern crate alloc;
 mod backend;
 #[cfg(feature = "std")]
 mod check;
-mod feature;
 mod handle;
 mod objects;
 mod ops;
@@ -37,6 +35,5 @@ mod world;
 pub use backend::{Backend, run};
 #[cfg(feature = "std")]
 pub use check::{Report, Verdict, check, diff, scenario_files};
-pub use feature::Feature;
 pub use parse::Mistake;
-pub use run::{Answer, run_on};
+pub use run::run_on;

@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use corio_conformance::{Answer, Backend, Verdict, check, diff, run, scenario_files};
+use corio_conformance::{Backend, Verdict, check, diff, run, scenario_files};
 
 const HELP: &str = "\
 conformance FILE.json ...          print the trace of each scenario, as corio runs it
@@ -18,7 +18,7 @@ conformance --equal PATH ...       the names of the scenarios that are equal, on
 conformance --help                 this text
 
 PATH is a scenario file or a folder of them. README.md beside this program's sources describes the language.
-Exit status: 0; 1 when a trace differs, a scenario is broken, or one to print needs a missing feature; 2 for wrong usage.
+Exit status: 0; 1 when a trace differs or a scenario is broken; 2 for wrong usage.
 ";
 
 enum Mode {
@@ -83,7 +83,7 @@ fn print_traces(files: &[PathBuf]) -> io::Result<bool> {
     let mut good = true;
     for file in files {
         let complaint = match fs::read_to_string(file).map_err(|e| e.to_string()).map(|json| run(&json)) {
-            Ok(Ok(Answer::Trace(lines))) => {
+            Ok(Ok(lines)) => {
                 if files.len() > 1 {
                     writeln!(out, "== {}", name(file))?;
                 }
@@ -91,9 +91,6 @@ fn print_traces(files: &[PathBuf]) -> io::Result<bool> {
                     writeln!(out, "{line}")?;
                 }
                 continue;
-            }
-            Ok(Ok(Answer::Missing(features))) => {
-                format!("needs {}", features.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
             }
             Ok(Err(mistake)) => mistake.to_string(),
             Err(e) => e,

@@ -1,7 +1,6 @@
-//! From JSON to typed ops, and in the same pass the list of what is missing.
+//! From JSON to typed ops.
 //!
-//! Each file of `ops/` reads the ops of its area from [`Fields`]. An op that none of them knows is looked up in
-//! [`Feature::of_op`]; its bodies are still read, so that a scenario names all it lacks at once.
+//! Each file of `ops/` reads the ops of its area from [`Fields`]. An op that none of them knows is a mistake.
 
 use alloc::{
     borrow::ToOwned,
@@ -19,7 +18,6 @@ use core::{
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    feature::Feature,
     ops::{self, Body, Entry, Op, Step, Template},
     value::{Comparison, Expr, Text, Value, Vars},
 };
@@ -91,16 +89,9 @@ pub(crate) enum QueueOrder {
     Priority,
 }
 
-/// What parsing yields: a scenario to run, or what it lacks.
-pub(crate) enum Plan {
-    Run(Scenario),
-    Missing(BTreeSet<Feature>),
-}
-
 /// What the parser learns on its way, beside the ops.
 #[derive(Default)]
 struct Findings {
-    missing: RefCell<BTreeSet<Feature>>,
     /// Objects named by `acquire` and `release`.
     acquired: RefCell<BTreeSet<String>>,
 }
@@ -112,7 +103,7 @@ impl Findings {
     }
 }
 
-pub(crate) fn scenario(json: &str) -> Parsed<Plan> {
+pub(crate) fn scenario(json: &str) -> Parsed<Scenario> {
     let json: Json = serde_json::from_str(json).map_err(|e| Mistake(format!("not JSON: {e}")))?;
     let findings = Findings::default();
     let top = Fields::new("scenario", &json, &findings)?;
@@ -134,20 +125,13 @@ pub(crate) fn scenario(json: &str) -> Parsed<Plan> {
     }
     let mut objects = BTreeMap::new();
     for (name, spec) in top.table("objects")? {
-        if let Some(spec) = object(name, &Fields::new(name, spec, &findings)?)? {
-            objects.insert(name.as_str().into(), spec);
-        }
+        objects.insert(name.as_str().into(), object(name, &Fields::new(name, spec, &findings)?)?);
     }
 
-    let missing = findings.missing.into_inner();
-    Ok(if missing.is_empty() {
-        Plan::Run(Scenario { objects, tasks, generators, main })
-    } else {
-        Plan::Missing(missing)
-    })
+    Ok(Scenario { objects, tasks, generators, main })
 }
 
-fn object(name: &str, spec: &Fields) -> Parsed<Option<ObjectSpec>> {
+fn object(name: &str, spec: &Fields) -> Parsed<ObjectSpec> {
     let size = |key, default| match spec.opt_int(key)?.map(usize::try_from) {
         None => Ok(default),
         Some(Ok(n)) => Ok(n),
@@ -155,7 +139,7 @@ fn object(name: &str, spec: &Fields) -> Parsed<Option<ObjectSpec>> {
     };
     let queue = |order| Ok(ObjectSpec::Queue { order, maxsize: size("maxsize", 0)? });
     let kind = spec.string("kind")?;
-    let object = match kind {
+    Ok(match kind {
         "lock" => ObjectSpec::Lock { scoped: !spec.findings.may_acquire(name) },
         "event" => ObjectSpec::Event,
         "condition" => ObjectSpec::Condition { lock: spec.opt_name("lock")? },
@@ -175,18 +159,13 @@ fn object(name: &str, spec: &Fields) -> Parsed<Option<ObjectSpec>> {
         },
         "future" => ObjectSpec::Future,
         "cell" => ObjectSpec::Cell { value: spec.opt_int("value")?.unwrap_or(0) },
-        _ => {
-            let feature = Feature::of_object(kind).ok_or_else(|| Mistake(format!("unknown kind {kind}")))?;
-            spec.lacks(feature);
-            return Ok(None);
-        }
-    };
-    Ok(Some(object))
+        _ => return Err(Mistake(format!("unknown kind {kind}"))),
+    })
 }
 
 fn body(json: &Json, findings: &Findings) -> Parsed<Body> {
     let ops = json.as_array().ok_or_else(|| Mistake("a body is a list of ops".to_owned()))?;
-    ops.iter().filter_map(|json| op(json, findings).transpose()).collect()
+    ops.iter().map(|json| op(json, findings)).collect()
 }
 
 /// The steps of a generator: an `emit` stands at the top level, or in repetitions of a number that is written there.
@@ -205,7 +184,7 @@ fn unroll(ops: &[Json], findings: &Findings, steps: &mut Vec<Step>) -> Parsed<()
                     unroll(fields.list("body")?, findings, steps)?;
                 }
             }
-            _ => steps.extend(op(json, findings)?.map(Step::Op)),
+            _ => steps.push(Step::Op(op(json, findings)?)),
         }
     }
     Ok(())
@@ -215,17 +194,11 @@ fn emits(json: &Json) -> bool {
     json["op"] == "emit" || json["body"].as_array().is_some_and(|ops| ops.iter().any(emits))
 }
 
-/// `None` when the op is missing, which has been noted then.
-fn op(json: &Json, findings: &Findings) -> Parsed<Option<Op>> {
+fn op(json: &Json, findings: &Findings) -> Parsed<Op> {
     let mut fields = Fields::new("op", json, findings)?;
     fields.owner = fields.string("op")?;
-    let Some(act) = ops::parse(&fields)? else {
-        let feature = Feature::of_op(fields.owner).ok_or_else(|| Mistake(format!("unknown op {}", fields.owner)))?;
-        fields.lacks(feature);
-        fields.read_bodies()?;
-        return Ok(None);
-    };
-    Ok(Some(Op { settle: fields.opt_text("settle")?, into: fields.opt_name("into")?, act }))
+    let act = ops::parse(&fields)?.ok_or_else(|| Mistake(format!("unknown op {}", fields.owner)))?;
+    Ok(Op { settle: fields.opt_text("settle")?, into: fields.opt_name("into")?, act })
 }
 
 /// The fields of one JSON object: an op, an object's declaration or the scenario itself.
@@ -250,11 +223,6 @@ impl<'a> Fields<'a> {
     pub(crate) fn callback(&self, key: &str) -> Parsed<Body> {
         let body = self.opt_body(key)?;
         if body.iter().all(|op| matches!(op.act, ops::Act::Now(_))) { Ok(body) } else { self.mistake(key) }
-    }
-
-    /// Notes that the scenario needs something that is not there.
-    pub(crate) fn lacks(&self, feature: Feature) {
-        self.findings.missing.borrow_mut().insert(feature);
     }
 
     /// The object of an `acquire` or `release`, which no scoped lock can stand for.
@@ -401,41 +369,17 @@ impl<'a> Fields<'a> {
         };
         Ok(members.into_iter().flatten())
     }
-
-    /// Reads what is inside a missing op, to find what else is.
-    fn read_bodies(&self) -> Parsed<()> {
-        for key in ["body", "then", "else", "handler", "do"] {
-            self.opt_body(key)?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn missing(json: &str) -> Vec<String> {
-        match scenario(json).unwrap() {
-            Plan::Run(_) => Vec::new(),
-            Plan::Missing(features) => features.iter().map(Feature::to_string).collect(),
-        }
-    }
-
     #[test]
-    fn a_scenario_names_all_it_lacks_at_once() {
-        let json = r#"{"objects": {"c": {"kind": "future"}},
-            "tasks": {"t": [{"op": "call_soon", "do": [{"op": "f_set", "o": "c"}]}]},
-            "main": [{"op": "group", "as": "g", "body": [{"op": "spawn", "task": "t", "group": "g", "eager": true}]},
-                     {"op": "gather", "of": [{"task": "t", "context": "x"}, "t"]}]}"#;
-        assert_eq!(missing(json), ["eager_child"]);
-    }
-
-    #[test]
-    fn a_scenario_that_can_run_lacks_nothing() {
+    fn a_scenario_is_read() {
         let json = r#"{"objects": {"l": {"kind": "lock"}},
             "main": [{"op": "with", "o": "l", "body": [{"op": "log", "text": "in"}]}]}"#;
-        assert_eq!(missing(json), [""; 0]);
+        assert_eq!(scenario(json).map(|read| read.main.len()), Ok(1));
     }
 
     #[test]
@@ -445,6 +389,7 @@ mod tests {
             Ok(_) => String::new(),
         };
         assert_eq!(told(r#"{"main": [{"op": "sleeep"}]}"#), "unknown op sleeep");
+        assert_eq!(told(r#"{"objects": {"x": {"kind": "lok"}}, "main": []}"#), "unknown kind lok");
         assert_eq!(told(r#"{"main": [{"op": "log"}]}"#), "log needs the field text");
         assert_eq!(told(r#"{"main": [{"op": "log", "text": 3}]}"#), "log cannot have text = 3");
         assert!(told("[").starts_with("not JSON"));

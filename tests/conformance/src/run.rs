@@ -1,40 +1,27 @@
 //! One scenario, from its JSON to its trace.
 
-use alloc::{collections::BTreeSet, rc::Rc, string::String, vec::Vec};
+use alloc::{rc::Rc, string::String, vec::Vec};
 use core::cell::Cell;
 
 use corio::{Cancelled, Instant, Reactor, RunError, Runner, now};
 
 use crate::{
-    feature::Feature,
     handle::Handle,
     ops,
-    parse::{self, Mistake, Plan, Scenario},
+    parse::{self, Mistake, Scenario},
     value::{Value, Vars},
     world::{Ctx, World},
 };
 
-/// What became of a scenario.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// It ran; the lines of its trace.
-    Trace(Vec<String>),
-    /// It needs what corio, or this interpreter of it, does not have.
-    Missing(BTreeSet<Feature>),
-}
-
-/// Runs a scenario, given as JSON, by this reactor's clock. A reactor that fails has nothing to wait for any more.
+/// Runs a scenario, given as JSON, by this reactor's clock; the lines of its trace. A reactor that fails has nothing to wait for any more.
 ///
 /// # Errors
 /// [`Mistake`] when it is no scenario: broken JSON, an unknown op, a name that nothing has.
-pub fn run_on<R: Reactor>(reactor: R, json: &str) -> Result<Answer, Mistake> {
-    match parse::scenario(json)? {
-        Plan::Missing(features) => Ok(Answer::Missing(features)),
-        Plan::Run(scenario) => execute(&scenario, reactor),
-    }
+pub fn run_on<R: Reactor>(reactor: R, json: &str) -> Result<Vec<String>, Mistake> {
+    execute(&parse::scenario(json)?, reactor)
 }
 
-fn execute<R: Reactor>(scenario: &Scenario, reactor: R) -> Result<Answer, Mistake> {
+fn execute<R: Reactor>(scenario: &Scenario, reactor: R) -> Result<Vec<String>, Mistake> {
     let main = Handle::main();
     let world = World::new(scenario, main.clone());
     let clock = Rc::new(Cell::new(Instant::ZERO));
@@ -70,7 +57,7 @@ fn execute<R: Reactor>(scenario: &Scenario, reactor: R) -> Result<Answer, Mistak
     }
 
     let trace = world.end_trace();
-    world.take_halt().map_or(Ok(Answer::Trace(trace)), Err)
+    world.take_halt().map_or(Ok(trace), Err)
 }
 
 struct OnDrop<F: FnMut()>(F);

@@ -25,7 +25,7 @@ fn compare(backend: Backend) {
     let mut wrong = String::new();
     for (name, verdict) in &report.verdicts {
         match verdict {
-            Verdict::Equal | Verdict::Missing(_) => {}
+            Verdict::Equal => {}
             Verdict::Different { got, want } => wrong += &format!("{name}:\n{}\n", diff(want, got)),
             Verdict::Failed(reason) => wrong += &format!("{name}: {reason}\n"),
         }

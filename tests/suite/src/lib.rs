@@ -69,6 +69,7 @@ mod conditions;
 mod futures;
 mod gate;
 mod generators;
+mod groups;
 mod harness;
 mod locks;
 mod once;

@@ -276,6 +276,18 @@ macro_rules! no_heap_structured_tests {
                 a_clean_up_that_takes_too_long_is_dropped_and_reported
                 a_cancelled_task_counts_the_turns_of_its_clean_up
             }
+            groups {
+                the_exit_waits_for_all_and_values_can_be_awaited
+                the_first_failure_cancels_the_others_in_order_and_then_the_body
+                errors_of_all_children_and_the_body_have_room
+                a_full_pool_gives_the_future_back_and_places_come_free
+                groups_in_children_of_groups
+                a_cancelled_child_has_not_failed
+                children_bring_more_of_their_kind_until_the_group_is_left
+                cancelled_at_each_turn_the_parent_waits_for_all
+                dropped_at_each_turn_it_cancels_all_and_leaves_nothing
+                a_timeout_around_a_group_waits_for_its_children
+            }
             combine {
                 join_gives_what_all_have_come_to_in_the_order_given
                 a_join_takes_as_long_as_the_longest_and_polls_none_that_has_ended
@@ -547,9 +559,15 @@ macro_rules! hosted_tests {
                 a_child_may_outlive_its_group_as_a_handle
                 a_child_is_awaited_by_many_and_by_one_who_goes
                 names_are_given_and_seen
+                an_eager_child_begins_at_once_and_its_end_is_told_later
+                an_eager_child_may_leave_its_group_behind
+                an_eager_child_that_panics_panics_in_the_call
+                what_takes_tasks_takes_children
+                a_child_that_fails_counts_as_cancelled_to_who_waits
                 a_failure_in_one_branch_leaves_the_other_alone
                 a_group_that_loses_a_race_as_it_fails_cancels_nobody
                 groups_work_under_foreign_wakers
+                many_failures_under_a_foreign_waker_are_all_told_of
                 a_child_that_panics_counts_as_cancelled
                 a_runner_that_goes_takes_groups_and_children_with_it
             }

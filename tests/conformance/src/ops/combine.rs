@@ -3,13 +3,12 @@
 use alloc::{borrow::ToOwned, boxed::Box, rc::Rc, vec::Vec};
 
 use corio::{
-    Cancelled, Duration, Either, Future, GatherError, Task, Until, as_completed, cancel_and_wait, gather, shield,
-    try_gather, wait,
+    Cancelled, Duration, Either, GatherError, Until, as_completed, cancel_and_wait, gather, shield, try_gather, wait,
 };
 
 use super::{Act, Body, Flow, Outcome, Raised, run, tasks};
 use crate::{
-    handle::{Ended, Handle},
+    handle::{AsChild as Child, Ended, Handle},
     parse::{Fields, Parsed},
     value::{Expr, Text, Value},
     world::Ctx,
@@ -162,9 +161,6 @@ pub(crate) async fn without_time_or_body() -> Outcome<Value> {
     }
 }
 
-/// A task or a settable future of a scenario.
-type Child<'a> = Either<&'a Task<Outcome<Value>>, &'a Rc<Future<Outcome<Value>>>>;
-
 enum Next<'a> {
     Unlimited(corio::AsCompleted<Child<'a>>),
     Within(corio::AsCompletedWithin<Child<'a>>),
@@ -194,7 +190,8 @@ fn task_of<'a>(handle: &'a Handle, ctx: &Ctx) -> Outcome<Child<'a>> {
 
 fn handle_of<'a>(child: Child<'_>, handles: &'a [Rc<Handle>]) -> &'a Rc<Handle> {
     let address = |child: Child<'_>| match child {
-        Either::First(task) => core::ptr::from_ref(task).addr(),
+        Either::First(Either::First(task)) => core::ptr::from_ref(task).addr(),
+        Either::First(Either::Second(child)) => core::ptr::from_ref(child).addr(),
         Either::Second(future) => core::ptr::from_ref(future).addr(),
     };
     let mut handles = handles.iter();

@@ -4,7 +4,6 @@ use alloc::{rc::Rc, string::String};
 
 use super::{Act, Body, Flow, Outcome, Raised, run};
 use crate::{
-    feature::Feature,
     handle::{Ended, Handle, Started},
     parse::{Args, Fields, Parsed},
     value::{Text, Value, Vars},
@@ -61,9 +60,6 @@ pub(crate) fn parse(fields: &Fields) -> Parsed<Option<Act>> {
 
 /// The fields of a task to start; other ops have them too.
 pub(crate) fn parse_spawn(fields: &Fields) -> Parsed<Spawn> {
-    if fields.has("group") && fields.flag("eager")? {
-        fields.lacks(Feature::EagerChild);
-    }
     let body =
         if fields.has("body") { Source::Inline(fields.body("body")?) } else { Source::Template(fields.name("task")?) };
     let label = if fields.has("as") { fields.text("as")? } else { fields.text("task")? };

@@ -28,7 +28,7 @@ use alloc::{
 use core::fmt::Write as _;
 
 use clock::{Jumping, Stepping};
-use corio_conformance::{Answer, Feature, Mistake, run_on};
+use corio_conformance::{Mistake, run_on};
 use cortex_m_rt::{ExceptionFrame, entry, exception};
 use host::Output;
 
@@ -52,7 +52,7 @@ fn main() -> ! {
     host::exit(true)
 }
 
-fn all(list: &str, out: &mut Output, mut run: impl FnMut(&str) -> Result<Answer, Mistake>) {
+fn all(list: &str, out: &mut Output, mut run: impl FnMut(&str) -> Result<Vec<String>, Mistake>) {
     for file in host::lines(list) {
         let name = file.rsplit('/').next().and_then(|name| name.strip_suffix(".json")).unwrap_or(&file);
         let _ = writeln!(out, "== {name}");
@@ -62,7 +62,7 @@ fn all(list: &str, out: &mut Output, mut run: impl FnMut(&str) -> Result<Answer,
     }
 }
 
-fn twice(json: &str, out: &mut Output, run: &mut impl FnMut(&str) -> Result<Answer, Mistake>) {
+fn twice(json: &str, out: &mut Output, run: &mut impl FnMut(&str) -> Result<Vec<String>, Mistake>) {
     let before = heap::used();
     heap::forget_peak();
     let first = run(json);
@@ -78,11 +78,7 @@ fn twice(json: &str, out: &mut Output, run: &mut impl FnMut(&str) -> Result<Answ
         _ if change.is_some() => writeln!(out, "-- runs differently the second time{}", change.unwrap_or_default()),
         _ if left != 0 => writeln!(out, "-- leaks {left} bytes"),
         Err(mistake) => writeln!(out, "-- mistake: {mistake}"),
-        Ok(Answer::Missing(features)) => {
-            let features: Vec<_> = features.iter().map(Feature::to_string).collect();
-            writeln!(out, "-- needs {}", features.join(", "))
-        }
-        Ok(Answer::Trace(lines)) => {
+        Ok(lines) => {
             let lines = lines.iter().try_for_each(|line| writeln!(out, "{line}"));
             lines.and_then(|()| writeln!(out, "-- trace, {peak} bytes"))
         }
@@ -91,11 +87,11 @@ fn twice(json: &str, out: &mut Output, run: &mut impl FnMut(&str) -> Result<Answ
 }
 
 /// Where the second run parts from the first.
-fn change(first: &Result<Answer, Mistake>, second: &Result<Answer, Mistake>) -> Option<String> {
+fn change(first: &Result<Vec<String>, Mistake>, second: &Result<Vec<String>, Mistake>) -> Option<String> {
     if first == second {
         return None;
     }
-    let (Ok(Answer::Trace(first)), Ok(Answer::Trace(second))) = (first, second) else { return Some(String::new()) };
+    let (Ok(first), Ok(second)) = (first, second) else { return Some(String::new()) };
     let place = first.iter().zip(second).take_while(|(first, second)| first == second).count();
     Some(format!(": {:?}, then {:?}", first.get(place), second.get(place)))
 }

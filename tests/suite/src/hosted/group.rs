@@ -6,7 +6,10 @@ use core::task::{Context, Poll};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use corio::{Cancelled, Child, Group, GroupError, Spawn, all_tasks, group, sleep, spawn, timeout, yield_now};
+use corio::{
+    Cancelled, Child, Group, GroupError, GroupHandle, Spawn, Until, all_tasks, as_completed, cancel_and_wait,
+    current_task, gather, group, shield, sleep, spawn, timeout, wait, yield_now,
+};
 use futures_util::future::{Either, join, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
@@ -354,6 +357,123 @@ pub(crate) fn names_are_given_and_seen<W: World>(world: &mut W) {
     });
 }
 
+const EAGER: Spawn = Spawn::new().eager();
+
+pub(crate) fn an_eager_child_begins_at_once_and_its_end_is_told_later<W: World>(world: &mut W) {
+    world.run(async {
+        let trace = Trace::default();
+        let failed = group(async |g| {
+            g.spawn(stays(&trace, "a"));
+            let me = current_task();
+            let (within, of_child) = (trace.clone(), Rc::new(Cell::new(None)));
+            let tell = of_child.clone();
+            let quick = g.spawn_with(EAGER, async move {
+                tell.set(current_task());
+                within.note("quick");
+                Ok(7)
+            });
+            assert_eq!((quick.outcome(), g.is_empty(), current_task()), (Some(Ok(&7)), false, me));
+            assert!(of_child.get() == Some(quick.id()) && of_child.get() != me);
+            assert_eq!(quick.await, Ok(7));
+            let bad = g.spawn_with(EAGER, async { Err::<(), _>("e") });
+            assert!(bad.is_done() && !g.is_closed());
+            assert_eq!(bad.await, Err(Cancelled));
+            trace.note("body");
+            turns(1).await;
+            trace.note("never");
+            Ok(())
+        });
+        assert_eq!(failed.await.unwrap_err().errors(), ["e"]);
+        trace.expect(&["quick", "body", "a", "a left"]);
+    });
+}
+
+pub(crate) fn an_eager_child_may_leave_its_group_behind<W: World>(world: &mut W) {
+    world.run(async {
+        let trace = Trace::default();
+        let kept = Rc::new(Cell::new(None));
+        let keep = kept.clone();
+        let beside = trace.clone();
+        let mut it = Box::pin(async move {
+            let left: Result<(), Failed> = group(async |g| {
+                g.spawn(stays(&beside, "beside"));
+                keep.set(Some(g.handle()));
+                pending().await
+            })
+            .await;
+            left
+        });
+        let waker = Wakes::new().1;
+        assert!(it.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        yield_now().await;
+        let handle: GroupHandle<&str> = kept.take().unwrap();
+        let within = trace.clone();
+        let child = handle.spawn_with(EAGER, async move {
+            drop(it);
+            within.note("alone");
+            let _left = within.on_drop("alone left");
+            pending::<Result<(), _>>().await
+        });
+        assert!(!child.is_done() && handle.is_closed());
+        assert_eq!(child.await, Err(Cancelled));
+        assert!(handle.spawn_with(EAGER, fails(0, "it takes no more")).is_done());
+        trace.expect(&["beside", "alone", "beside left", "alone left"]);
+    });
+}
+
+pub(crate) fn what_takes_tasks_takes_children<W: World>(world: &mut W) {
+    world.run(async {
+        let all = group(async |g| {
+            let (a, mut b, c) = (g.spawn(gives(7, "a")), g.spawn(gives(1, "b")), g.spawn(gives(9, "c")));
+            let waited = wait([&a, &b, &c, &a], Until::FirstCompleted, None).await;
+            assert_eq!(waited.done.iter().map(|child| child.outcome()).collect::<Vec<_>>(), [Some(Ok(&"b"))]);
+            assert_eq!(waited.pending.len(), 2);
+            let mut order = Vec::new();
+            let mut ended = as_completed([&a, &b, &c]);
+            while let Some(child) = ended.next().await {
+                order.push(*child.outcome().unwrap().unwrap());
+            }
+            assert_eq!(order, ["b", "a", "c"]);
+            assert_eq!(gather((&mut b, a)).await, Ok(("b", "a")));
+            assert_eq!(shield(c).await, Ok("c"));
+            let stuck = g.spawn(pending::<Result<(), _>>());
+            assert_eq!(cancel_and_wait(&stuck).await, Err(Cancelled));
+            // Given away and dropped, it goes on: it is the group's.
+            let on = g.spawn(gives(5, ()));
+            let id = on.id();
+            timeout(MS, gather([on, g.spawn(pending())])).await.unwrap_err();
+            assert!(id.is_done());
+            let on = g.spawn(gives(5, ()));
+            let id = on.id();
+            drop(wait([on], Until::All, None));
+            assert!(!id.is_done());
+            Ok::<_, &str>(())
+        });
+        all.await.unwrap();
+    });
+}
+
+pub(crate) fn a_child_that_fails_counts_as_cancelled_to_who_waits<W: World>(world: &mut W) {
+    world.run(async {
+        for lag in 0..5 {
+            let failed: Result<(), Failed> = group(async |g| {
+                let bad = Rc::new(g.spawn(fails(2, "e")));
+                let (seen, good) = (bad.clone(), g.spawn(gives(1, ())));
+                let watcher = spawn(async move {
+                    turns(lag).await;
+                    let outcomes = gather([&*seen, &good]).outcomes().await;
+                    assert_eq!(outcomes, [Err(Cancelled), Ok(&())]);
+                });
+                watcher.detach();
+                pending().await
+            })
+            .await;
+            assert_eq!(failed.unwrap_err().errors(), ["e"]);
+            turns(4).await;
+        }
+    });
+}
+
 pub(crate) fn a_failure_in_one_branch_leaves_the_other_alone<W: World>(world: &mut W) {
     world.run(async {
         for swap in [false, true] {
@@ -416,6 +536,24 @@ pub(crate) fn groups_work_under_foreign_wakers<W: World>(world: &mut W) {
     });
 }
 
+pub(crate) fn many_failures_under_a_foreign_waker_are_all_told_of<W: World>(world: &mut W) {
+    world.run(async {
+        let mut set = FuturesUnordered::new();
+        set.push(group(async |g| {
+            for (after, error) in [(1, "a"), (1, "b"), (2, "c"), (3, "never")] {
+                g.spawn(fails(after, error));
+            }
+            g.spawn(async {
+                let _: Result<(), Failed> = group(async |_| pending().await).await;
+                Ok(())
+            });
+            pending::<Result<(), _>>().await
+        }));
+        let failed = set.next().await.unwrap().unwrap_err();
+        assert_eq!(failed.errors()[..2], ["a", "b"]);
+    });
+}
+
 pub(crate) fn a_child_that_panics_counts_as_cancelled<W: Hosted>(_: &mut W) {
     let (mut runner, trace) = (runner::<W>(), Trace::default());
     let noted = trace.clone();
@@ -439,6 +577,22 @@ pub(crate) fn a_child_that_panics_counts_as_cancelled<W: Hosted>(_: &mut W) {
     let parent = parent.take().unwrap();
     assert_eq!(runner.run(parent).unwrap(), Ok(Ok(5)));
     trace.expect(&["beside", "beside left"]);
+}
+
+pub(crate) fn an_eager_child_that_panics_panics_in_the_call<W: World>(world: &mut W) {
+    world.run(async {
+        let trace = Trace::default();
+        let left = group(async |g| {
+            let panics = || g.spawn_with(EAGER, async { panic!("at once") }) as Child<()>;
+            assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+            g.spawn(gives(1, ()));
+            trace.note("goes on");
+            Ok::<_, &str>(5)
+        });
+        assert_eq!(left.await, Ok(5));
+        assert_eq!(all_tasks().len(), 1);
+        trace.expect(&["goes on"]);
+    });
 }
 
 pub(crate) fn a_runner_that_goes_takes_groups_and_children_with_it<W: Hosted>(_: &mut W) {

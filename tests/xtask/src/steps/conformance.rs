@@ -82,14 +82,12 @@ enum Said<'a> {
         text: String,
         heap: usize,
     },
-    Needs,
     /// Something is wrong.
     Else(&'a str),
 }
 
 pub(super) fn firmware() -> Outcome<String> {
     let scenarios = root().join("tests/conformance/scenarios");
-    let baseline = fs::read_to_string(root().join("tests/conformance/baseline.txt"))?;
     // What each takes of the heap, once that is known.
     let mut names: BTreeMap<String, usize> = scenario_names(&scenarios)?.into_iter().map(|name| (name, 0)).collect();
     let mut equal = Vec::new();
@@ -104,8 +102,6 @@ pub(super) fn firmware() -> Outcome<String> {
         let mut good = BTreeSet::new();
         for (name, said) in said {
             let complaint = match said {
-                Said::Needs if baseline.lines().any(|known| known == name) => Some("is not run any more".to_owned()),
-                Said::Needs => continue,
                 Said::Else(what) => Some(what.to_owned()),
                 Said::Trace { text, heap } => {
                     names.insert(name.to_owned(), heap);
@@ -179,7 +175,6 @@ fn report(printed: &str) -> Outcome<BTreeMap<&str, Said<'_>>> {
             let heap = verdict.strip_prefix("trace, ").and_then(|rest| rest.strip_suffix(" bytes")?.parse().ok());
             let of_it = match heap {
                 Some(heap) => Said::Trace { text, heap },
-                None if verdict.starts_with("needs ") => Said::Needs,
                 None => Said::Else(verdict),
             };
             said.insert(name, of_it);
@@ -230,11 +225,11 @@ mod tests {
 
     #[test]
     fn a_report_tells_of_each_scenario() {
-        let printed = "== a\nt=0 main: x\nt=0 end ok\n-- trace, 512 bytes\n== b\n-- needs gather\n\
+        let printed = "== a\nt=0 main: x\nt=0 end ok\n-- trace, 512 bytes\n== b\n-- mistake: unknown op x\n\
                        == c\n-- leaks 8 bytes\n== end\n";
         let said = report(printed).unwrap();
         assert_eq!(said["a"], Said::Trace { text: "t=0 main: x\nt=0 end ok\n".to_owned(), heap: 512 });
-        assert_eq!(said["b"], Said::Needs);
+        assert_eq!(said["b"], Said::Else("mistake: unknown op x"));
         assert_eq!(said["c"], Said::Else("leaks 8 bytes"));
     }
 
