@@ -44,11 +44,6 @@ impl Report {
         name.split('_').next().unwrap_or(name)
     }
 
-    /// The names of the scenarios whose traces are equal.
-    pub fn equal(&self) -> impl Iterator<Item = &str> {
-        self.verdicts.iter().filter(|(_, v)| **v == Verdict::Equal).map(|(name, _)| name.as_str())
-    }
-
     /// The names of the scenarios that ran and whose traces are not equal, or that failed.
     pub fn unequal(&self) -> impl Iterator<Item = &str> {
         let bad = |v: &Verdict| matches!(v, Verdict::Different { .. } | Verdict::Failed(_));

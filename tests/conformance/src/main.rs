@@ -14,7 +14,6 @@ conformance FILE.json ...          print the trace of each scenario, as corio ru
 conformance --check PATH ...       compare with the recorded traces (NAME.trace beside NAME.json)
 conformance --check --diff PATH    the same, and show where they differ (-: CPython, +: corio)
 conformance --check --mio PATH     in real time, by the operating system's clock: the order is compared
-conformance --equal PATH ...       the names of the scenarios that are equal, one a line
 conformance --help                 this text
 
 PATH is a scenario file or a folder of them. README.md beside this program's sources describes the language.
@@ -24,7 +23,6 @@ Exit status: 0; 1 when a trace differs or a scenario is broken; 2 for wrong usag
 enum Mode {
     Print,
     Check { with_diff: bool },
-    Equal,
 }
 
 fn main() -> ExitCode {
@@ -36,7 +34,6 @@ fn main() -> ExitCode {
                 return ExitCode::SUCCESS;
             }
             Some("--check") => mode = Mode::Check { with_diff: false },
-            Some("--equal") => mode = Mode::Equal,
             Some("--diff") => with_diff = true,
             Some("--mio") => backend = Backend::Mio,
             Some(option) if option.starts_with('-') => return wrong_usage(&format!("no option {option}")),
@@ -63,7 +60,6 @@ fn main() -> ExitCode {
     let done = match mode {
         Mode::Print => print_traces(&files),
         Mode::Check { with_diff } => compare(backend, &files, with_diff),
-        Mode::Equal => names(&files),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -113,14 +109,6 @@ fn compare(backend: Backend, files: &[PathBuf], with_diff: bool) -> io::Result<b
     }
     writeln!(out, "{report}")?;
     Ok(report.unequal().next().is_none())
-}
-
-fn names(files: &[PathBuf]) -> io::Result<bool> {
-    let mut out = io::stdout().lock();
-    for name in check(Backend::Sim, files).equal() {
-        writeln!(out, "{name}")?;
-    }
-    Ok(true)
 }
 
 fn name(file: &Path) -> String {
