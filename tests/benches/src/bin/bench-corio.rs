@@ -3,11 +3,12 @@
 //! A reply goes through a queue of one, shared by the two sides: corio has no one-shot of its own.
 
 use std::future::Future;
+use std::hint::black_box;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use corio::{Mutex, OneShot, Queue, Shutdown, sleep, sleep_until, spawn, yield_now};
+use corio::{Mutex, OneShot, Queue, Shutdown, sleep, sleep_until, spawn, timeout, yield_now};
 use corio_benches::*;
 use corio_mio::{TcpListener, TcpStream};
 use embedded_io_async::{Read, Write};
@@ -38,6 +39,7 @@ fn main() {
         "mutex-free" => block_on(mutex_free(n)),
         "mutex-8" => block_on(mutex_8(n)),
         "far-sleep" => block_on(far_sleep(n)),
+        "timeout-ready" => block_on(timeout_ready(n)),
         "sleeps" => block_on(sleeps(n)),
         "wake-remote" => block_on(wake_remote(n, Duration::ZERO)),
         "wake-parked" => block_on(wake_remote(n, PAUSE)),
@@ -190,6 +192,15 @@ async fn mutex_8(n: u64) {
         task.await.unwrap();
     }
     assert_eq!(*count.lock().await, n / 8 * 8);
+}
+
+async fn timeout_ready(n: u64) {
+    let task = spawn(async move {
+        for i in 0..n {
+            assert_eq!(timeout(FAR, async { black_box(i) }).await.unwrap(), i);
+        }
+    });
+    task.await.unwrap();
 }
 
 async fn far_sleep(n: u64) {

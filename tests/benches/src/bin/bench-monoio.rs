@@ -9,6 +9,7 @@
 
 use std::cell::Cell;
 use std::future::Future;
+use std::hint::black_box;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use local_sync::oneshot;
 use local_sync::semaphore::Semaphore;
 use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
 use monoio::net::{TcpListener, TcpStream};
-use monoio::time::{TimeDriver, sleep, sleep_until};
+use monoio::time::{TimeDriver, sleep, sleep_until, timeout};
 use monoio::{LegacyDriver, Runtime, RuntimeBuilder, spawn};
 
 fn block_on(runtime: &mut Runtime<TimeDriver<LegacyDriver>>, test: impl Future<Output = ()>) {
@@ -48,6 +49,7 @@ fn main() {
         "mutex-free" => block_on(runtime, mutex_free(n)),
         "mutex-8" => block_on(runtime, mutex_8(n)),
         "far-sleep" => block_on(runtime, far_sleep(n)),
+        "timeout-ready" => block_on(runtime, timeout_ready(n)),
         "sleeps" => block_on(runtime, sleeps(n)),
         "wake-remote" if cfg!(feature = "monoio-remote") => block_on(runtime, wake_remote(n, Duration::ZERO)),
         "wake-parked" if cfg!(feature = "monoio-remote") => block_on(runtime, wake_remote(n, PAUSE)),
@@ -165,6 +167,15 @@ async fn mutex_8(n: u64) {
         task.await;
     }
     assert_eq!(mutex.1.get(), n / 8 * 8);
+}
+
+async fn timeout_ready(n: u64) {
+    let task = spawn(async move {
+        for i in 0..n {
+            assert_eq!(timeout(FAR, async { black_box(i) }).await.unwrap(), i);
+        }
+    });
+    task.await;
 }
 
 async fn far_sleep(n: u64) {

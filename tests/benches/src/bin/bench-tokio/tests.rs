@@ -1,5 +1,6 @@
 //! The tests, whichever way tasks are started.
 
+use std::hint::black_box;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::yield_now;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::{block_on, spawn};
 
@@ -22,6 +23,7 @@ pub(crate) fn run(job: Job) {
     }
     job.measure(|| match job.test.as_str() {
         "spawn-join" => block_on(&runtime, spawn_join(n)),
+        "group-join" => block_on(&runtime, group_join(n)),
         "spawn-1000" => block_on(&runtime, spawn_1000(n)),
         "switch-2" => block_on(&runtime, switch(2, n)),
         "hand-over" => block_on(&runtime, hand_over(n)),
@@ -34,6 +36,7 @@ pub(crate) fn run(job: Job) {
         "mutex-free" => block_on(&runtime, mutex_free(n)),
         "mutex-8" => block_on(&runtime, mutex_8(n)),
         "far-sleep" => block_on(&runtime, far_sleep(n)),
+        "timeout-ready" => block_on(&runtime, timeout_ready(n)),
         "sleeps" => block_on(&runtime, sleeps(n)),
         "wake-remote" => block_on(&runtime, wake_remote(n, Duration::ZERO)),
         "wake-parked" => block_on(&runtime, wake_remote(n, PAUSE)),
@@ -45,6 +48,17 @@ async fn spawn_join(n: u64) {
     let parent = spawn(async move {
         for i in 0..n {
             assert_eq!(spawn(async move { i }).await.unwrap(), i);
+        }
+    });
+    parent.await.unwrap();
+}
+
+async fn group_join(n: u64) {
+    let parent = spawn(async move {
+        let mut set = tokio::task::JoinSet::new();
+        for i in 0..n {
+            set.spawn(async move { i });
+            assert_eq!(set.join_next().await.unwrap().unwrap(), i);
         }
     });
     parent.await.unwrap();
@@ -162,6 +176,15 @@ async fn mutex_8(n: u64) {
         task.await.unwrap();
     }
     assert_eq!(*count.lock().await, n / 8 * 8);
+}
+
+async fn timeout_ready(n: u64) {
+    let task = spawn(async move {
+        for i in 0..n {
+            assert_eq!(timeout(FAR, async { black_box(i) }).await.unwrap(), i);
+        }
+    });
+    task.await.unwrap();
 }
 
 async fn far_sleep(n: u64) {

@@ -18,8 +18,10 @@ const fn test(name: &'static str, timed: u64, counted: (u64, u64), goal: Option<
     Test { name, timed, counted, goal }
 }
 
-pub(crate) const TESTS: [Test; 15] = [
+pub(crate) const TESTS: [Test; 17] = [
     test("spawn-join", 200_000, (2_000, 6_000), Some(450)),
+    // 1.3 times the goal of spawn-join.
+    test("group-join", 200_000, (2_000, 6_000), Some(585)),
     test("spawn-1000", 200, (2, 6), None),
     test("switch-2", 400_000, (2_000, 6_000), Some(80)),
     test("hand-over", 300_000, (2_000, 6_000), None),
@@ -32,6 +34,7 @@ pub(crate) const TESTS: [Test; 15] = [
     test("mutex-free", 2_000_000, (2_000, 6_000), None),
     test("mutex-8", 400_000, (1_600, 8_000), None),
     test("far-sleep", 300_000, (2_000, 6_000), Some(200)),
+    test("timeout-ready", 2_000_000, (2_000, 6_000), Some(60)),
     // Whether the loop sleeps when a wake comes is the timing's to decide, and decides what it costs: no count of it.
     test("wake-remote", 10_000, (0, 0), None),
     test("wake-parked", 0, (100, 300), None),
@@ -76,7 +79,12 @@ pub(crate) const SLEEPS: u64 = 100_000;
 impl Test {
     /// Whether there is such a test on `runtime`. The second tokio differs in how tasks start and switch, no more.
     pub(crate) fn runs_on(&self, runtime: &str) -> bool {
-        runtime != "rawmio"
+        match self.name {
+            // tokio's is a JoinSet.
+            "group-join" => matches!(runtime, "corio" | "tokio"),
+            "timeout-ready" => matches!(runtime, "corio" | "tokio" | "monoio"),
+            _ => runtime != "rawmio",
+        }
     }
 }
 
