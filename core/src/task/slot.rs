@@ -360,10 +360,10 @@ impl Slot {
     #[cfg(not(feature = "alloc"))]
     #[inline]
     pub(crate) fn step(&self) -> Option<Step> {
-        match self.flags.load(Ordering::Relaxed) & SPECIAL {
+        match self.flags.load(Ordering::Relaxed) {
             BORROWED => Some(Step::PollBorrowed),
+            flags if flags & SPECIAL == 0 => Some(Step::Poll),
             flags if flags & DEAD != 0 => (flags & CANCEL != 0).then_some(Step::Tell),
-            0 => Some(Step::Poll),
             _ => Some(Step::Special),
         }
     }
