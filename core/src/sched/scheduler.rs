@@ -128,10 +128,11 @@ impl Clock {
     /// # Safety
     /// The reactor stays in place, and is not borrowed mutably, as long as the clock is in use.
     pub(crate) unsafe fn new<R: crate::Reactor>(reactor: *const R) -> Self {
+        type Read = unsafe fn(*const ()) -> Instant;
         let read: fn(&R) -> Instant = R::now;
         // SAFETY: the two types of functions differ in one thin pointer, so they are called alike; and it is called with
         // the reactor, by the caller's word.
-        Self { reactor: reactor.cast(), read: unsafe { core::mem::transmute::<fn(&R) -> Instant, _>(read) } }
+        Self { reactor: reactor.cast(), read: unsafe { core::mem::transmute::<fn(&R) -> Instant, Read>(read) } }
     }
 
     #[inline]
