@@ -266,9 +266,10 @@ impl Sleep {
             // loop is this thread's; neither calls anything.
             unsafe {
                 here.with(|state| {
-                    if !reserved {
-                        state.timers.reserve(&self.timer);
+                    if reserved {
+                        return state.timers.insert_reserved(&self.timer, deadline, waker);
                     }
+                    state.timers.reserve(&self.timer);
                     state.timers.insert(&self.timer, deadline, waker);
                 });
             }

@@ -272,6 +272,7 @@ impl Limit {
         let mut place = if first { now.overdue.take() } else { None };
         #[cfg(not(feature = "alloc"))]
         let place: Option<()> = None;
+        #[cfg_attr(not(feature = "alloc"), expect(clippy::collapsible_if, reason = "elsewhere there is more in it"))]
         if place.is_none()
             && let Some(task) = now.task
             && self.sleep.is_overdue()

@@ -246,10 +246,23 @@ impl Timers {
         self.order = self.order.wrapping_add(1);
     }
 
-    /// Registers `timer` for `deadline`, in its order.
+    /// Registers `timer` for `deadline`, in the order that `reserve` gave it before others.
     ///
     /// # Safety
     /// `Linked`: it has its order, is nowhere now, and from here on is not moved, nor freed before `remove`.
+    #[inline]
+    pub(crate) unsafe fn insert_reserved(&mut self, timer: *const Timer, deadline: Instant, waker: StoredWaker) {
+        // The latest may have been registered since: then this one comes before it, if they have one deadline.
+        self.latest = ptr::null();
+        // SAFETY: by the caller's word.
+        unsafe { self.insert(timer, deadline, waker) };
+    }
+
+    /// Registers `timer` for `deadline`, behind all others of that deadline.
+    ///
+    /// # Safety
+    /// As above, and no other was given its order since.
+    #[inline]
     pub(crate) unsafe fn insert(&mut self, timer: *const Timer, deadline: Instant, waker: StoredWaker) {
         // SAFETY: by the caller's word; other nodes by `Linked`.
         unsafe {
@@ -260,7 +273,7 @@ impl Timers {
             node.place.set(Place::Heap);
             match self.latest.as_ref() {
                 // What was put aside takes in no more.
-                Some(latest) if !node.before(latest) && self.due.is_null() => adopt(latest, node),
+                Some(latest) if latest.deadline.get() <= deadline && self.due.is_null() => adopt(latest, node),
                 _ => {
                     node.next.set(ptr::null());
                     node.prev.set(ptr::null());
@@ -517,7 +530,8 @@ mod tests {
     /// Timers beside a plain list of what is in them: index, deadline, order.
     struct Model {
         timers: Timers,
-        nodes: Vec<Box<Timer>>,
+        /// Of a length that stays.
+        nodes: Box<[Timer]>,
         list: Vec<(u64, u32, usize)>,
         /// Whose order is reserved: index, order.
         reserved: Vec<(usize, u32)>,
@@ -526,7 +540,7 @@ mod tests {
 
     impl Model {
         fn new(count: usize) -> Self {
-            let nodes = (0..count).map(|_| Box::new(Timer::new(0, Place::Nowhere))).collect();
+            let nodes = (0..count).map(|_| Timer::new(0, Place::Nowhere)).collect();
             Self { timers: Timers::new(), nodes, list: Vec::new(), reserved: Vec::new(), order: 0 }
         }
 
@@ -541,22 +555,29 @@ mod tests {
         }
 
         fn insert(&mut self, index: usize, deadline: u64) {
-            if !self.is_reserved(index) {
+            let late = self.is_reserved(index);
+            if !late {
                 self.reserve(index);
             }
             let order = self.reserved.iter().find(|entry| entry.0 == index).expect("reserved just now").1;
             self.reserved.retain(|entry| entry.0 != index);
             self.list.push((deadline, order, index));
+            let node = &raw const self.nodes[index];
+            let deadline = Instant::from_nanos(deadline);
             // SAFETY: boxed; nothing is taken out but by `remove` and `fire`.
             unsafe {
-                self.timers.insert(&raw const *self.nodes[index], Instant::from_nanos(deadline), StoredWaker::NONE)
-            };
+                if late {
+                    self.timers.insert_reserved(node, deadline, StoredWaker::NONE);
+                } else {
+                    self.timers.insert(node, deadline, StoredWaker::NONE);
+                }
+            }
         }
 
         fn remove(&mut self, index: usize) {
             self.list.retain(|entry| entry.2 != index);
             // SAFETY: these are the only timers.
-            drop(unsafe { self.timers.remove(&raw const *self.nodes[index]) });
+            drop(unsafe { self.timers.remove(&raw const self.nodes[index]) });
         }
 
         fn is_in(&self, index: usize) -> bool {
@@ -637,6 +658,20 @@ mod tests {
                     }
                 });
             }
+        }
+    }
+
+    #[test]
+    fn one_that_was_given_its_order_before_others_fires_before_them() {
+        for deadline in [3, 4, 5] {
+            let mut model = Model::new(4);
+            model.reserve(0);
+            model.insert(1, 4);
+            model.insert(2, 4);
+            model.insert(0, deadline);
+            model.insert(3, 4);
+            model.fire(9, |_| ());
+            assert!(model.list.is_empty());
         }
     }
 

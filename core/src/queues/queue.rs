@@ -277,12 +277,22 @@ impl<T, S: Store<T>> QueueOf<T, S> {
         }
     }
 
-    /// Takes `waiter` out of `LINE`; if it was told that there is something for it, and there is, the next one is told.
+    /// Takes `waiter`, a getter or a putter, out of its line; if it was told that there is something for it, and there is,
+    /// the next one is told.
     #[cold]
-    fn leave<const LINE: usize>(&self, waiter: Pin<&mut Waiter>, there_is: impl FnOnce(&S) -> bool) {
-        self.lines.leave::<LINE>(waiter, |state, lines, turned| {
-            if turned == Turned::Granted && there_is(&state.items) { lines[LINE].pass_on() } else { StoredWaker::NONE }
-        });
+    #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
+    fn leave(&self, waiter: Pin<&mut Waiter>, gets: bool) {
+        fn line(lines: &mut [Line; 3], gets: bool) -> &mut Line {
+            if gets { &mut lines[GETTERS] } else { &mut lines[PUTTERS] }
+        }
+        self.lines.leave_now(
+            &waiter,
+            |lines| line(lines, gets),
+            |state, lines, turned| {
+                let there_is = if gets { !state.items.is_empty() } else { !state.items.is_full() };
+                if turned == Turned::Granted && there_is { line(lines, gets).pass_on() } else { StoredWaker::NONE }
+            },
+        );
     }
 
     /// How many items are in. asyncio: `qsize`.
@@ -393,7 +403,7 @@ pin_project_lite::pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             if !this.waiter.is_idle() {
-                this.queue.leave::<PUTTERS>(this.waiter, |items| !items.is_full());
+                this.queue.leave(this.waiter, false);
             }
         }
     }
@@ -465,7 +475,7 @@ pin_project_lite::pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             if !this.waiter.is_idle() {
-                this.queue.leave::<GETTERS>(this.waiter, |items| !items.is_empty());
+                this.queue.leave(this.waiter, true);
             }
         }
     }

@@ -128,10 +128,11 @@ impl Clock {
     /// # Safety
     /// The reactor stays in place, and is not borrowed mutably, as long as the clock is in use.
     pub(crate) unsafe fn new<R: crate::Reactor>(reactor: *const R) -> Self {
+        type Read = unsafe fn(*const ()) -> Instant;
         let read: fn(&R) -> Instant = R::now;
         // SAFETY: the two types of functions differ in one thin pointer, so they are called alike; and it is called with
         // the reactor, by the caller's word.
-        Self { reactor: reactor.cast(), read: unsafe { core::mem::transmute::<fn(&R) -> Instant, _>(read) } }
+        Self { reactor: reactor.cast(), read: unsafe { core::mem::transmute::<fn(&R) -> Instant, Read>(read) } }
     }
 
     #[inline]
@@ -458,11 +459,9 @@ impl Loop {
             // SAFETY: by the caller's word; it is armed, so its callback is there.
             #[cfg(feature = "alloc")]
             Step::Call => unsafe { Callback::run(NonNull::new_unchecked(slot.body().cast())) },
-            // SAFETY: by the caller's word: so the group has it, or else it took that back.
-            Step::Tell => unsafe {
-                slot.untell();
-                Header::tell(NonNull::new_unchecked(slot.header()), slot);
-            },
+            // SAFETY: by the caller's word.
+            #[cfg(feature = "alloc")]
+            Step::Tell => unsafe { self.tell(slot) },
             Step::PollBorrowed => {
                 // SAFETY: so `run_all` started it, and it does not leave its frame while this is alive.
                 let future = unsafe { &mut *slot.body().cast::<Pin<&mut dyn Future<Output = ()>>>() };
@@ -505,12 +504,28 @@ impl Loop {
         unsafe { self.abandon(slot) };
     }
 
+    /// Tells the group of a task that it has ended.
+    ///
+    /// # Safety
+    /// `OwnerOnly`; it has asked for that, so the group has it, or else it took that back.
+    #[inline]
+    unsafe fn tell(&self, slot: &'static Slot) {
+        slot.untell();
+        // SAFETY: by the caller's word.
+        unsafe { Header::tell(NonNull::new_unchecked(slot.header()), slot) };
+    }
+
     /// One step of a task that was cancelled, or waited for another, or stands in a scope.
     ///
     /// # Safety
-    /// `OwnerOnly`; it is alive.
+    /// `OwnerOnly`; it is alive, or, where there is no allocator, its group is to be told.
     #[inline]
     pub(crate) unsafe fn special(&'static self, header: NonNull<Header>, slot: &'static Slot) {
+        #[cfg(not(feature = "alloc"))]
+        if !slot.is_alive() {
+            // SAFETY: by the caller's word.
+            return unsafe { self.tell(slot) };
+        }
         // SAFETY: (of all) by the caller's word.
         unsafe {
             let special = slot.begin();

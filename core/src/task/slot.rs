@@ -129,6 +129,7 @@ pub(crate) enum Step {
     #[cfg(feature = "alloc")]
     Call,
     /// Tell the group of a task that it has ended.
+    #[cfg(feature = "alloc")]
     Tell,
 }
 
@@ -360,10 +361,11 @@ impl Slot {
     #[cfg(not(feature = "alloc"))]
     #[inline]
     pub(crate) fn step(&self) -> Option<Step> {
-        match self.flags.load(Ordering::Relaxed) & SPECIAL {
+        match self.flags.load(Ordering::Relaxed) {
             BORROWED => Some(Step::PollBorrowed),
-            flags if flags & DEAD != 0 => (flags & CANCEL != 0).then_some(Step::Tell),
-            0 => Some(Step::Poll),
+            flags if flags & SPECIAL == 0 => Some(Step::Poll),
+            flags if flags & (DEAD | CANCEL) == DEAD => None,
+            // Or it has ended, and its group is to be told: `special` does that too, for run_all need not know of groups.
             _ => Some(Step::Special),
         }
     }

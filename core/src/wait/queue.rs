@@ -284,14 +284,16 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
         settle: impl FnOnce(&mut S, &mut [Line; N], Turned) -> StoredWaker,
     ) {
         if !waiter.is_idle() {
-            self.leave_now::<LINE>(&waiter, settle);
+            self.leave_now(&waiter, |lines| &mut lines[LINE], settle);
         }
     }
 
+    /// As `leave`, of one that is not idle; which line it is in is found when it is looked for.
     #[cold]
-    fn leave_now<const LINE: usize>(
+    pub(crate) fn leave_now(
         &self,
         waiter: &Waiter,
+        line: impl FnOnce(&mut [Line; N]) -> &mut Line,
         settle: impl FnOnce(&mut S, &mut [Line; N], Turned) -> StoredWaker,
     ) {
         let (woken, own) = self.with(|state, lines| {
@@ -301,7 +303,7 @@ impl<S: Guarded, const N: usize> Lines<S, N> {
             }
             let turned = waiter.back().unwrap_or(Turned::Again);
             // SAFETY: `Linked`: it is in this line if in any.
-            let own = unsafe { lines[LINE].leave(waiter) };
+            let own = unsafe { line(lines).leave(waiter) };
             (settle(state, lines, turned), own)
         });
         woken.wake_then_drop(own);
