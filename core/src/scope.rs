@@ -73,10 +73,21 @@ pub(crate) fn poll_branch<H: Holds>(
     let beside = here.is_some_and(|here| here.ready().set_scoped(false));
     let polled = future.poll(cx);
     let Some(here) = here else { return polled.map(Ok) };
-    let inside = here.ready().set_scoped(beside);
     if polled.is_ready() {
+        here.ready().set_scoped(beside);
         return polled.map(Ok);
     }
+    after(held, nested, here, beside)
+}
+
+/// What `poll_branch` does when what is held is pending. `beside`: there was a pending scope before it in this step.
+pub(crate) fn after<H: Holds>(
+    held: Pin<&mut H>,
+    nested: &mut bool,
+    here: &'static Loop,
+    beside: bool,
+) -> Poll<Result<<H::Future as Future>::Output, Unwound>> {
+    let inside = here.ready().set_scoped(beside);
     *nested = inside;
     if here.is_unwinding() {
         return Poll::Ready(Err(unwind(held, here)));

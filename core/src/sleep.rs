@@ -192,6 +192,17 @@ impl Sleep {
         Some(waker)
     }
 
+    /// True when it counts from its first poll, which is to come, and that is no yield.
+    #[inline]
+    pub(crate) fn is_relative(&self) -> bool {
+        self.timer.place.get() == Place::For
+    }
+
+    #[inline]
+    pub(crate) fn is_registered(&self) -> bool {
+        self.timer.is_linked()
+    }
+
     /// A byte for the owner.
     pub(crate) fn set_count(&self, count: u8) {
         self.timer.count.set(count);
@@ -279,9 +290,8 @@ impl Sleep {
     }
 
     /// Takes it, which is registered, out of the timers of its loop.
-    // Where flash counts, one copy serves all.
-    #[cfg_attr(any(feature = "std", loom), inline)]
-    #[cfg_attr(not(any(feature = "std", loom)), inline(never))]
+    // One copy serves all: what is never registered is small.
+    #[inline(never)]
     fn leave(&self) {
         if let Some(owner) = self.owner.get() {
             // SAFETY: `OwnThread`: a sleep is not `Send`. It is linked, so `owner` has not ended.

@@ -67,7 +67,10 @@ pin_project_lite::pin_project! {
 
     impl<F> PinnedDrop for Timeout<F> {
         fn drop(this: Pin<&mut Self>) {
-            this.drop_held();
+            if !this.limit.is(GONE) {
+                // SAFETY: `Held`. It is dropped where it is pinned.
+                unsafe { ManuallyDrop::drop(this.project().future.get_unchecked_mut()) };
+            }
         }
     }
 }
@@ -112,15 +115,42 @@ impl<F: Future> Holds for Timeout<F> {
 impl<F: Future> Future for Timeout<F> {
     type Output = Result<F::Output, TimedOut>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut now = self.limit.begin(cx);
+        if let Some(here) = self.limit.begin_plainly() {
+            // SAFETY: `Held`: nothing is noted yet. A pinned `ManuallyDrop` pins what is in it.
+            let future = unsafe { self.as_mut().project().future.map_unchecked_mut(|future| &mut **future) };
+            if let Poll::Ready(output) = future.poll(cx) {
+                self.limit.end_plainly(here);
+                return Poll::Ready(Ok(output));
+            }
+            let now = Now::plain(here, cx);
+            let mut nested = false;
+            let polled = scope::after(self.as_mut(), &mut nested, here, false);
+            return self.settle(now, nested, polled, cx);
+        }
+        let now = self.limit.begin(cx);
         let mut nested = self.limit.is(NESTED);
-        let polled = scope::poll(self.as_mut(), &mut nested, cx);
+        let polled = scope::poll_branch(self.as_mut(), &mut nested, cx);
+        self.settle(now, nested, polled, cx)
+    }
+}
+
+impl<F: Future> Timeout<F> {
+    /// The second half of a poll.
+    fn settle(
+        self: Pin<&mut Self>,
+        mut now: Now,
+        nested: bool,
+        polled: Poll<Result<F::Output, Unwound>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<F::Output, TimedOut>> {
         self.limit.mark(NESTED, nested);
         let limit = self.project().limit;
         match polled {
             Poll::Ready(held) => limit.end(&now, held),
             Poll::Pending => {
+                scope::stay();
                 if !now.fired && limit.stage() != Stage::Over {
                     let first = limit.stage() == Stage::New;
                     limit.wait(&mut now, cx, first);
@@ -140,8 +170,10 @@ pin_project_lite::pin_project! {
 
     impl PinnedDrop for Limit {
         fn drop(this: Pin<&mut Self>) {
-            this.take_back();
-            this.sleep.disown();
+            // Or else there is nothing registered, and nothing asked for.
+            if this.sleep.is_registered() || matches!(this.stage(), Stage::Running | Stage::Overdue) {
+                this.into_ref().leave();
+            }
         }
     }
 }
@@ -192,6 +224,24 @@ pub(crate) struct Now {
     beside: bool,
 }
 
+impl Now {
+    /// What a plain first step finds.
+    fn plain(here: &'static Loop, cx: &Context<'_>) -> Self {
+        Self {
+            here: Some(here),
+            task: here.ready().running_task(cx.waker()),
+            reserved: true,
+            #[cfg(feature = "alloc")]
+            overdue: None,
+            fired: false,
+            own: false,
+            all: false,
+            unwinds: false,
+            beside: false,
+        }
+    }
+}
+
 impl Limit {
     pub(crate) fn new(sleep: Sleep, stage: Stage) -> Self {
         sleep.note().set(stage as u8);
@@ -220,6 +270,27 @@ impl Limit {
     fn mark(&self, flag: u8, to: bool) {
         let note = self.sleep.note();
         note.set(note.get() & !flag | if to { flag } else { 0 });
+    }
+
+    /// `begin`, for a first step in which there is nothing special. What is held may be ready at once, and then it is
+    /// this that a timeout costs.
+    #[inline]
+    fn begin_plainly(&self) -> Option<&'static Loop> {
+        if self.sleep.note().get() != Stage::New as u8 || !self.sleep.is_relative() {
+            return None;
+        }
+        let here = current::find().filter(|here| !here.is_unwinding())?;
+        let task = here.ready().running_plainly()?;
+        self.sleep.set_count(task.cancels());
+        self.sleep.reserve(here);
+        Some(here)
+    }
+
+    /// `end` for what was ready in that step.
+    #[inline]
+    fn end_plainly(&self, here: &'static Loop) {
+        here.ready().set_scoped(false);
+        self.sleep.note().set(Stage::Over as u8);
     }
 
     /// Before what is held is polled.
@@ -369,7 +440,15 @@ impl Limit {
         self.stage() == Stage::Overdue || self.stage() == Stage::Running && self.sleep.has_ended()
     }
 
-    /// It is dropped. If it has asked its task to unwind and that was not delivered, the request goes too: so who drops
+    /// It is dropped before its end.
+    #[cold]
+    #[inline(never)]
+    fn leave(self: Pin<&Self>) {
+        self.take_back();
+        self.project_ref().sleep.stop();
+    }
+
+    /// If it has asked its task to unwind and that was not delivered, the request goes too: so who drops
     /// it because another branch was first is not cancelled for it.
     fn take_back(&self) {
         let overdue = self.stage() == Stage::Overdue;

@@ -84,6 +84,15 @@ impl Ready {
         unsafe { running.as_ref() }
     }
 
+    /// Whose step is under way, if nothing was noted in it, and its task waits for nothing that it is to be told of.
+    #[inline]
+    pub(crate) fn running_plainly(&self) -> Option<&'static Slot> {
+        let running = self.running.load(Ordering::Relaxed);
+        // SAFETY: without notes it is null or a slot, and slots are `Immortal`.
+        let slot = if running.addr() & NOTES == 0 { unsafe { running.as_ref() } } else { None };
+        slot.filter(|slot| !slot.is_waiting())
+    }
+
     /// True when the step of `slot` is under way.
     #[inline]
     pub(crate) fn is_running(&self, slot: &Slot) -> bool {

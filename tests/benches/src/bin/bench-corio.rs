@@ -2,7 +2,7 @@
 //!
 //! A reply goes through a queue of one, shared by the two sides: corio has no one-shot of its own.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::hint::black_box;
 use std::pin::pin;
 use std::rc::Rc;
@@ -196,8 +196,8 @@ async fn mutex_8(n: u64) {
 
 async fn timeout_ready(n: u64) {
     let task = spawn(async move {
-        for i in 0..n {
-            assert_eq!(timeout(FAR, async { black_box(i) }).await.unwrap(), i);
+        for _ in 0..n {
+            black_box(timeout(FAR, ready(())).await.is_ok());
         }
     });
     task.await.unwrap();

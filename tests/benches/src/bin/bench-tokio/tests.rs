@@ -1,5 +1,6 @@
 //! The tests, whichever way tasks are started.
 
+use std::future::ready;
 use std::hint::black_box;
 use std::pin::pin;
 use std::sync::Arc;
@@ -180,8 +181,8 @@ async fn mutex_8(n: u64) {
 
 async fn timeout_ready(n: u64) {
     let task = spawn(async move {
-        for i in 0..n {
-            assert_eq!(timeout(FAR, async { black_box(i) }).await.unwrap(), i);
+        for _ in 0..n {
+            black_box(timeout(FAR, ready(())).await.is_ok());
         }
     });
     task.await.unwrap();
