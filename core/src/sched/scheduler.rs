@@ -240,7 +240,8 @@ impl Loop {
         #[cfg(feature = "alloc")]
         unsafe {
             let inherits = self.with(|state| {
-                state.adopted = state.adopted.wrapping_add(1);
+                // 0 is no task's.
+                state.adopted = state.adopted.checked_add(1).unwrap_or(1);
                 slot.set_id(state.adopted);
                 state.contexts.is_used()
             });
@@ -1047,5 +1048,49 @@ mod spare {
 
     pub(super) fn give_back(place: &'static Loop) {
         place.give_back();
+    }
+}
+
+#[cfg(all(test, feature = "alloc", not(loom)))]
+mod tests {
+    use crate::sched::current;
+    use crate::{Instant, Reactor, Runner, Unpark, all_tasks, spawn};
+    use core::convert::Infallible;
+    use core::future::pending;
+
+    #[derive(Clone)]
+    struct Still;
+
+    impl Unpark for Still {
+        fn unpark(&self) {}
+    }
+
+    impl Reactor for Still {
+        type Error = Infallible;
+        type Unparker = Still;
+
+        fn now(&self) -> Instant {
+            Instant::ZERO
+        }
+
+        fn park(&mut self, _: Option<Instant>) -> Result<(), Infallible> {
+            panic!("nothing would wake it")
+        }
+
+        fn unparker(&self) -> Still {
+            Still
+        }
+    }
+
+    #[test]
+    fn no_task_is_overlooked_when_numbers_wrap() {
+        Runner::new(Still)
+            .run(async {
+                // SAFETY: `OwnThread`; the closure calls nothing.
+                unsafe { current::get("a test").with(|state| state.adopted = u32::MAX - 2) };
+                let tasks = [(); 5].map(|()| spawn(pending::<()>()));
+                assert_eq!(all_tasks().len(), 1 + tasks.len());
+            })
+            .unwrap();
     }
 }

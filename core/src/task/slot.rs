@@ -76,7 +76,8 @@ pub(crate) struct Slot {
     cancels: Cell<u8>,
     /// More flags, which only the owner looks at.
     traits: Cell<u8>,
-    /// Tells the task from others that were, or will be, in this slot.
+    /// Tells the task from others that were, or will be, in this slot; 0 is no task's. What is put into the slot and is no
+    /// task makes it 0, so that the names of those who were there before are not taken for its own.
     #[cfg(feature = "alloc")]
     id: Cell<u32>,
 }
@@ -270,6 +271,10 @@ impl Slot {
         self.body.set(body);
         self.cancels.set(0);
         self.traits.set(0);
+        #[cfg(feature = "alloc")]
+        if borrowed {
+            self.id.set(0);
+        }
         let kind = if borrowed { BORROWED } else { 0 } | if handle { HANDLE } else { 0 };
         self.flags.store(kind, Ordering::Relaxed);
         // SAFETY: `Marked`, by `claim`; the caller is on the owner's thread.
@@ -376,6 +381,9 @@ impl Slot {
     pub(crate) unsafe fn arm(&'static self, owner: &'static Ready, body: *mut ()) {
         self.owner.store(ptr::from_ref(owner).cast_mut(), Ordering::Relaxed);
         self.body.set(body);
+        self.id.set(0);
+        self.cancels.set(0);
+        self.traits.set(0);
         self.flags.store(BORROWED | WAITS, Ordering::Relaxed);
         // Whoever marks it next finds all that. Nobody has a waker of it, but a stale one.
         Wakes::unmark(self);

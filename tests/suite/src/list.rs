@@ -502,6 +502,8 @@ macro_rules! hosted_tests {
                 what_a_timers_callback_starts_is_all_in_the_next_turn
                 taken_back_a_callback_is_dropped_at_once
                 a_callback_takes_back_itself_in_vain_and_the_next_in_time
+                handles_and_names_of_what_is_over_leave_alone_what_has_its_place
+                names_of_tasks_that_are_over_leave_lent_futures_alone
                 between_turns_a_handle_calls_and_afterwards_nothing_does
                 callbacks_that_are_left_run_in_the_next_run_or_are_dropped_at_the_end
                 callbacks_are_no_tasks

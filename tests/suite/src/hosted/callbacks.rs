@@ -1,6 +1,6 @@
 //! Callbacks: `call_soon` and its kin, `on_done`; tasks that start eagerly; and whom the loop tells of failures.
 
-use core::future::pending;
+use core::future::{Future as _, pending, poll_fn};
 use core::pin::pin;
 use core::task::{Context, Poll};
 use std::cell::{Cell, RefCell};
@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use corio::{
     CallHandle, Cancelled, ContextVar, Failed, Future, Handle, Spawn, Task, all_tasks, call_at, call_later, call_soon,
-    current_task, now, sleep, sleep_until, spawn, spawn_with, yield_now,
+    current_task, gather, now, sleep, sleep_until, spawn, spawn_with, yield_now,
 };
 
 use super::{Hosted, Trace, on_drop, runner};
@@ -154,6 +154,45 @@ pub(crate) fn a_callback_takes_back_itself_in_vain_and_the_next_in_time<W: Hoste
         yield_now().await;
         trace.expect(&["second dropped", "[false, true]"]);
     });
+}
+
+pub(crate) fn handles_and_names_of_what_is_over_leave_alone_what_has_its_place<W: Hosted>(world: &mut W) {
+    let trace = Trace::default();
+    world.run(async {
+        let (soon, later) = (call_soon(trace.callback("soon")), call_later(MS, trace.callback("later")));
+        let task = spawn(async {});
+        let (done, id) = (task.on_done(|_| {}), task.id());
+        task.await.unwrap();
+        sleep(MS * 2).await;
+        trace.expect(&["soon", "later"]);
+        // What waits here takes the places of all that was there before.
+        let futures: Vec<Rc<Future<u8>>> = (0..40).map(|_| Rc::default()).collect();
+        let mut all = pin!(gather(futures.iter().collect::<Vec<_>>()));
+        assert!(poll_fn(|cx| Poll::Ready(all.as_mut().poll(cx).is_pending())).await);
+        assert!(!soon.cancel() && !later.cancel() && !done.remove() && !id.cancel());
+        assert!(id.is_done() && id.cancelling() == 0 && id.uncancel() == 0 && id.name().is_none());
+        let told = trace.callback("told");
+        id.on_done(|_| told());
+        for (n, future) in futures.iter().enumerate() {
+            future.set(n as u8).unwrap();
+        }
+        assert!(all.await.unwrap().into_iter().copied().eq(0..40));
+        trace.expect(&["told"]);
+    });
+}
+
+pub(crate) fn names_of_tasks_that_are_over_leave_lent_futures_alone<W: Hosted>(_: &mut W) {
+    let mut runner = runner::<W>();
+    let ids: Vec<_> = (0..40).map(|_| runner.spawn(async {})).map(|task| (task.id(), task.detach()).0).collect();
+    runner.run(turns(3)).expect("main ends");
+    let (mut one, mut other) = (pin!(turns(3)), pin!(turns(5)));
+    let cancels = pin!(async {
+        for id in ids {
+            assert!(!id.cancel() && id.is_done());
+            yield_now().await;
+        }
+    });
+    runner.run_all([one.as_mut(), cancels, other.as_mut()]).expect("all end");
 }
 
 pub(crate) fn between_turns_a_handle_calls_and_afterwards_nothing_does<W: Hosted>(_: &mut W) {
