@@ -671,7 +671,8 @@ impl Loop {
     unsafe fn each_task(&'static self, mut f: impl FnMut(&'static Slot)) {
         // SAFETY: by the caller's word.
         for slot in unsafe { self.tasks() } {
-            if slot.is_alive() {
+            // By what `f` does a slot may have come free, and hold something that is no task.
+            if slot.is_alive() && slot.is_task() {
                 f(slot);
             }
         }
@@ -750,8 +751,10 @@ impl Loop {
         unsafe {
             let on_panic = WindUp(self);
             self.with(|state| state.closing = true);
-            // First, for its drop is user code too, which might leave something to be taken out below.
+            // First, for their drops are user code too, which might leave something to be taken out below.
             self.ready.clear_unparker();
+            #[cfg(feature = "alloc")]
+            self.set_hook(None);
             self.each_task(|slot| self.abandon(slot));
             while let Some(waker) = self.with(|state| state.timers.take_any()) {
                 // A sleep that outlives its loop registers with the one that polls it next.
@@ -767,8 +770,9 @@ impl Loop {
                 }
             }
             self.ready.wakes().close();
+            // A callback may outlive the loop with what it is in, and be woken when the loop is another thread's.
             #[cfg(feature = "alloc")]
-            self.set_hook(None);
+            self.ready.each_slot(Slot::retire_callback);
             core::mem::forget(on_panic);
         }
     }

@@ -389,6 +389,14 @@ impl Slot {
         Wakes::unmark(self);
     }
 
+    /// What is in the slot, if it is a callback, is not called any more. The slot stays its own until it gives it back.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn retire_callback(&self) {
+        if self.flags.load(Ordering::Relaxed) & (DEAD | BORROWED | WAITS) == BORROWED | WAITS {
+            self.end();
+        }
+    }
+
     /// The body, as it was given to `start`.
     #[inline]
     pub(crate) fn body(&self) -> *mut () {

@@ -506,6 +506,9 @@ macro_rules! hosted_tests {
                 names_of_tasks_that_are_over_leave_lent_futures_alone
                 between_turns_a_handle_calls_and_afterwards_nothing_does
                 callbacks_that_are_left_run_in_the_next_run_or_are_dropped_at_the_end
+                what_a_dropped_callback_takes_back_and_begins_to_wait_for_ends_in_one_piece
+                callbacks_that_outlive_their_loop_are_not_called_by_the_thread_that_has_it_next
+                what_the_hook_leaves_when_it_is_dropped_is_not_left_to_the_next_loop
                 callbacks_are_no_tasks
                 done_callbacks_and_awaiters_of_a_task_go_in_order
                 the_end_of_a_task_is_told_however_it_ends
