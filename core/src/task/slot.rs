@@ -606,13 +606,23 @@ impl Slot {
         if !self.is_alive() {
             return false;
         }
-        // A task that waits for a task that waits for a task ...: no recursion, however long the chain is.
-        let mut slot = self;
+        // A task that waits for a task that waits for a task ...: no recursion, however long the chain is. It may bite its
+        // tail, where tasks wait for each other: then one of those unwinds, and with it all. That it does shows when it
+        // comes back to the one that was passed after 1, 2, 4, 8 ... steps.
+        let (mut slot, mut passed, mut left, mut lap) = (self, self, 1_usize, 1_usize);
         loop {
             slot.add_cancel();
             slot.traits.set(slot.traits.get() | OUTSIDE);
             match slot.pass_on() {
-                PassedOn::To(next) => slot = next,
+                PassedOn::To(next) if ptr::eq(next, passed) => break,
+                PassedOn::To(next) => {
+                    slot = next;
+                    left -= 1;
+                    if left == 0 {
+                        lap = lap.saturating_mul(2);
+                        (passed, left) = (slot, lap);
+                    }
+                }
                 PassedOn::Done => return true,
                 PassedOn::No => break,
             }
@@ -792,13 +802,15 @@ impl Slot {
         if self.is_cancelled() {
             // What a scope asks for in the middle of a step is not passed on: who knows what is in the scope.
             if self.is_asked_from_outside() {
+                // It may come back, where tasks wait for each other.
+                self.change(0, CANCEL);
                 match self.pass_on() {
                     PassedOn::To(next) => {
                         next.cancel();
-                        return self.change(0, CANCEL);
+                        return;
                     }
-                    PassedOn::Done => return self.change(0, CANCEL),
-                    PassedOn::No => {}
+                    PassedOn::Done => return,
+                    PassedOn::No => self.change(CANCEL, 0),
                 }
             }
             self.push();

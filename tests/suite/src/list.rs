@@ -578,6 +578,7 @@ macro_rules! hosted_tests {
             }
             hostile {
                 a_task_that_owns_its_own_handle_ends_in_one_piece
+                tasks_that_wait_for_each_other_can_be_cancelled
                 a_future_that_drops_its_own_handle_after_it_was_ready
                 a_future_that_awaits_its_own_handle_in_its_drop
                 an_output_that_owns_the_handle_of_its_task
