@@ -359,7 +359,10 @@ impl Limit {
                 Poll::Ready(Err(TimedOut))
             }
             // Somebody else's request: the next scope outside, or the task's root.
-            Err(Unwound) => Poll::Pending,
+            Err(Unwound) => {
+                scope::unwind_on();
+                Poll::Pending
+            }
         }
     }
 

@@ -51,6 +51,8 @@ pub(crate) struct Loop {
     unwinding: AtomicBool,
     /// The step that is under way is there to unwind its task, or what is in a scope that has asked for it.
     delivering: AtomicBool,
+    /// The step that is under way is not a plain poll: who makes it looks whether the task unwinds.
+    special: AtomicBool,
     /// Something has ended since the goal of the turns was last looked at.
     ended: AtomicBool,
     /// 1: it is in a `static`, and leased.
@@ -168,6 +170,7 @@ impl Loop {
                 }),
                 unwinding: AtomicBool::new(false),
                 delivering: AtomicBool::new(false),
+                special: AtomicBool::new(false),
                 ended: AtomicBool::new(false),
                 used: AtomicU8::new(0),
                 #[cfg(feature = "alloc")]
@@ -520,10 +523,29 @@ impl Loop {
             }
             self.unwinding.store(special == Special::Unwind, Ordering::Relaxed);
             self.delivering.store(special != Special::Poll, Ordering::Relaxed);
+            self.special.store(true, Ordering::Relaxed);
             let goes_on = Header::step(header, slot, self);
+            self.special.store(false, Ordering::Relaxed);
             self.delivering.store(false, Ordering::Relaxed);
             // No scope has taken it up, or one that had waited has raised it again: the task's root is the last of them.
             if self.set_unwinding(false) && goes_on {
+                self.abandon(slot);
+            }
+        }
+    }
+
+    /// After a step that did not end the task, in which it was cancelled, or came to stand in a scope.
+    ///
+    /// # Safety
+    /// `OwnerOnly`; it is alive.
+    #[cold]
+    pub(crate) unsafe fn after(&'static self, slot: &'static Slot, scoped: bool) {
+        // SAFETY: (of all) by the caller's word.
+        unsafe {
+            slot.after(scoped);
+            // Where a foreign combinator polls only what was woken, the slot may not say that there is a scope, and so the
+            // step in which one goes on unwinding is a plain one.
+            if !self.special.load(Ordering::Relaxed) && self.set_unwinding(false) {
                 self.abandon(slot);
             }
         }
@@ -845,6 +867,7 @@ impl Drop for Abandon {
     fn drop(&mut self) {
         self.0.set_unwinding(false);
         self.0.delivering.store(false, Ordering::Relaxed);
+        self.0.special.store(false, Ordering::Relaxed);
         if let Some(slot) = self.0.ready.running() {
             self.0.ready.clear_running();
             // SAFETY: made by `turns`; the task is in the middle of its step, so it has a body.

@@ -794,7 +794,6 @@ impl Slot {
     ///
     /// # Safety
     /// `OwnerOnly`: it is this loop's, and alive.
-    #[cold]
     pub(crate) unsafe fn after(&'static self, scoped: bool) {
         if scoped {
             self.change(SCOPED, 0);

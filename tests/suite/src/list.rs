@@ -572,6 +572,7 @@ macro_rules! hosted_tests {
                 a_failure_in_one_branch_leaves_the_other_alone
                 a_group_that_loses_a_race_as_it_fails_cancels_nobody
                 groups_work_under_foreign_wakers
+                what_goes_on_unwinding_under_foreign_wakers_takes_its_own_task_along_and_no_other
                 many_failures_under_a_foreign_waker_are_all_told_of
                 a_child_that_panics_counts_as_cancelled
                 a_runner_that_goes_takes_groups_and_children_with_it
