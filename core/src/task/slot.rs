@@ -55,13 +55,17 @@ const LEFTOVER: u8 = 1 << 2;
 const CONTEXT: u8 = 1 << 3;
 #[cfg(not(feature = "alloc"))]
 const CONTEXT: u8 = 0;
+/// The rest counts the timeouts that will cancel what is in the task, and stays at its greatest once it is there: then all
+/// timers are looked through at the task's end, however many others have. So it must be more than anybody nests.
+const TIMEOUT: u8 = 1 << 4;
+const TIMEOUTS: u8 = 15 << 4;
+
+/// Beside the requests to cancel: how many they are at most.
+const CANCELS: u8 = 63;
 /// Its step is under way, and in it that of a task that was started eagerly.
-const SUSPENDED: u8 = 1 << 4;
+const SUSPENDED: u8 = 1 << 6;
 /// Of the requests to cancel that are open one at least is not from a scope within the task: all of it is to unwind.
-const OUTSIDE: u8 = 1 << 5;
-/// The rest counts the timeouts that will cancel what is in the task, and stays at its greatest once it is there.
-const TIMEOUT: u8 = 1 << 6;
-const TIMEOUTS: u8 = 3 << 6;
+const OUTSIDE: u8 = 1 << 7;
 
 /// The place of a task in its loop.
 pub(crate) struct Slot {
@@ -72,7 +76,7 @@ pub(crate) struct Slot {
     #[cfg(any(feature = "std", loom))]
     queued: AtomicBool,
     flags: AtomicU8,
-    /// How often the task was cancelled, less what was taken back.
+    /// How often the task was cancelled, less what was taken back; and `SUSPENDED`, `OUTSIDE`.
     cancels: Cell<u8>,
     /// More flags, which only the owner looks at.
     traits: Cell<u8>,
@@ -348,7 +352,7 @@ impl Slot {
             Some(Step::Poll)
         } else if flags & SPECIAL == BORROWED {
             Some(Step::PollBorrowed)
-        } else if flags & SPECIAL == WAITS && self.cancels.get() == 0 {
+        } else if flags & SPECIAL == WAITS && self.cancels() == 0 {
             // It waited for another task, and nobody has cancelled it: what it waits for now will be noted anew.
             self.change(0, WAITS);
             Some(Step::Poll)
@@ -568,7 +572,7 @@ impl Slot {
     /// Notes whether the step of another task is made within its own.
     #[cfg(feature = "alloc")]
     pub(super) fn set_suspended(&self, suspended: bool) {
-        self.traits.set(self.traits.get() & !SUSPENDED | if suspended { SUSPENDED } else { 0 });
+        self.cancels.set(self.cancels.get() & !SUSPENDED | if suspended { SUSPENDED } else { 0 });
     }
 
     /// The callback in it is called from here on: as what was cancelled, it is not to be had any more.
@@ -612,7 +616,7 @@ impl Slot {
         let (mut slot, mut passed, mut left, mut lap) = (self, self, 1_usize, 1_usize);
         loop {
             slot.add_cancel();
-            slot.traits.set(slot.traits.get() | OUTSIDE);
+            slot.cancels.set(slot.cancels.get() | OUTSIDE);
             match slot.pass_on() {
                 PassedOn::To(next) if ptr::eq(next, passed) => break,
                 PassedOn::To(next) => {
@@ -667,7 +671,9 @@ impl Slot {
     }
 
     fn add_cancel(&self) {
-        self.cancels.set(self.cancels.get().saturating_add(1));
+        if self.cancels() < CANCELS {
+            self.cancels.set(self.cancels.get() + 1);
+        }
     }
 
     /// Passes a request on to what the task waits for, if that is one thing, and can be cancelled.
@@ -688,7 +694,7 @@ impl Slot {
     /// The next step unwinds, all or in part.
     fn leave_soon(&'static self) {
         self.change(CANCEL, 0);
-        let in_step = self.owner().cancel_running(self) || self.traits.get() & SUSPENDED != 0;
+        let in_step = self.owner().cancel_running(self) || self.cancels.get() & SUSPENDED != 0;
         if !in_step {
             self.push();
         }
@@ -696,11 +702,11 @@ impl Slot {
 
     /// Takes one request to cancel back; with the last of them goes what was not delivered yet. How many are left.
     pub(crate) fn uncancel(&self) -> u8 {
-        let left = self.cancels.get().saturating_sub(1);
-        self.cancels.set(left);
+        let left = self.cancels().saturating_sub(1);
+        self.cancels.set(self.cancels.get() & !CANCELS | left);
         if left == 0 && self.is_alive() {
             self.change(0, CANCEL);
-            self.traits.set(self.traits.get() & !OUTSIDE);
+            self.cancels.set(self.cancels.get() & !OUTSIDE);
         }
         left
     }
@@ -712,7 +718,7 @@ impl Slot {
 
     /// True when not only scopes within the task have asked it to unwind.
     pub(crate) fn is_asked_from_outside(&self) -> bool {
-        self.traits.get() & OUTSIDE != 0
+        self.cancels.get() & OUTSIDE != 0
     }
 
     /// True when it has come, in the step that is under way, to something that a cancellation is passed on to.
@@ -771,7 +777,7 @@ impl Slot {
         let flags = self.flags.load(Ordering::Relaxed);
         // SAFETY: by the caller's word.
         let refused = flags & WAITS != 0
-            && self.cancels.get() > 0
+            && self.cancels() > 0
             && match unsafe { (*self.header()).awaits().kind() } {
                 Some(Kind::Task(task)) => task.was_cancelled(),
                 // SAFETY: `Noted`.
@@ -818,7 +824,7 @@ impl Slot {
 
     /// How often the task was cancelled.
     pub(crate) fn cancels(&self) -> u8 {
-        self.cancels.get()
+        self.cancels.get() & CANCELS
     }
 
     /// True when the next step will drop the task's future: whatever it waits for need not be given to it. May be
