@@ -517,6 +517,7 @@ mod tests {
     /// Timers beside a plain list of what is in them: index, deadline, order.
     struct Model {
         timers: Timers,
+        #[expect(clippy::vec_box, reason = "a timer that is registered stays where it is")]
         nodes: Vec<Box<Timer>>,
         list: Vec<(u64, u32, usize)>,
         /// Whose order is reserved: index, order.
