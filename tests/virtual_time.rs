@@ -12,8 +12,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
 use corio::{
-    Duration, DynQueue, Event, Instant, Mutex, Reactor, RunError, Runner, Semaphore, Sleep, Unpark, now, sleep,
-    sleep_until, spawn, timeout, yield_now,
+    Duration, DynQueue, Event, Instant, Mutex, Reactor, RunError, Runner, Semaphore, Sleep, TimeLimit, Unpark, now,
+    sleep, sleep_until, spawn, timeout, yield_now,
 };
 use corio_sim::{Deadlock, SimReactor};
 
@@ -536,6 +536,22 @@ fn a_wake_from_elsewhere_unparks_a_loop_that_may_sleep_and_no_other() {
     }
     assert_eq!(counts.unparks.load(SeqCst), 2);
     assert_eq!(task.is_done(), runner.run(task).is_ok());
+}
+
+#[test]
+fn a_deadline_that_is_moved_between_turns_is_told() {
+    let (reactor, counts) = Told::new();
+    let mut runner = Runner::new(reactor);
+    let limit = Rc::new(TimeLimit::new(HOUR));
+    let limited = limit.clone();
+    let task = runner.spawn(async move { limited.scope(std::future::pending::<()>()).await });
+    runner.turn();
+    let before = runner.turn().next.expect("there is a deadline");
+    let unparks = counts.unparks.load(SeqCst);
+    limit.reschedule(before - HOUR / 2).expect("it is in force");
+    assert_eq!(counts.unparks.load(SeqCst), unparks + 1);
+    assert_eq!(runner.turn().next, Some(before - HOUR / 2));
+    drop(task);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! therefore within this scope, and the only thing that ends the clean-up early.
 
 use crate::Duration;
-use crate::sched::{Loop, current};
+use crate::sched::current;
 use crate::scope;
 use crate::task::slot::Slot;
 use crate::timeout::Timeout;
@@ -125,7 +125,7 @@ impl<B: Future, C: Future> Finally<B, C> {
             return Poll::Ready((output, *overrun));
         }
         // The next scope outside, or the task's root.
-        here.map(|here: &Loop| here.set_unwinding(true));
+        scope::unwind_on();
         Poll::Pending
     }
 }

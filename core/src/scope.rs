@@ -102,7 +102,8 @@ pub(crate) fn take_unwinding() -> bool {
     current::find().is_some_and(|here| here.is_unwinding() && here.set_unwinding(false))
 }
 
-/// Goes on with what `take_unwinding` has stopped. The scope is pending from here on, until it is dropped.
+/// Goes on with what `take_unwinding` or the like has stopped. The scope is pending from here on, until it is dropped. The
+/// step is marked as one with a scope, also where it is the scope's last, so that the task's root looks at the flag.
 pub(crate) fn unwind_on() {
     if let Some(here) = current::find() {
         here.set_unwinding(true);

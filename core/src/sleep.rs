@@ -179,6 +179,10 @@ impl Sleep {
                 state.timers.insert(&self.timer, deadline, waker);
             });
         }
+        if owner.read_clock().is_none() {
+            // Between turns: the loop must look anew when the next deadline is.
+            owner.ready().unpark();
+        }
         true
     }
 

@@ -343,21 +343,18 @@ impl Limit {
         let mut place = if first { now.overdue.take() } else { None };
         #[cfg(not(feature = "alloc"))]
         let place: Option<()> = None;
-        #[cfg_attr(not(feature = "alloc"), expect(clippy::collapsible_if, reason = "elsewhere there is more in it"))]
-        if place.is_none()
-            && let Some(task) = now.task
-            && self.sleep.is_overdue()
+        let overdue = now.task.filter(|_| place.is_none() && self.sleep.is_overdue());
+        if let Some(task) = overdue
+            && task.is_queued()
         {
-            if task.is_queued() {
-                // asyncio has the time come in the next turn before the step that is queued already.
-                task.cancel_scope(false);
-                return self.set_stage(Stage::Overdue);
-            }
-            #[cfg(feature = "alloc")]
-            if let Some(here) = now.here {
-                // SAFETY: `OwnThread`: the ambient loop is this thread's.
-                place = Some(unsafe { here.ready().wakes().end_of_line() });
-            }
+            // asyncio has the time come in the next turn before the step that is queued already.
+            task.cancel_scope(false);
+            return self.set_stage(Stage::Overdue);
+        }
+        #[cfg(feature = "alloc")]
+        if let (Some(_), Some(here)) = (overdue, now.here) {
+            // SAFETY: `OwnThread`: the ambient loop is this thread's.
+            place = Some(unsafe { here.ready().wakes().end_of_line() });
         }
         let awaited = !now.beside && now.task.is_some_and(Slot::is_waiting);
         let reserved = first && now.reserved;
@@ -431,7 +428,10 @@ impl Limit {
                 Poll::Ready(Err(TimedOut))
             }
             // Somebody else's request: the next scope outside, or the task's root.
-            Err(Unwound) => Poll::Pending,
+            Err(Unwound) => {
+                scope::unwind_on();
+                Poll::Pending
+            }
         }
     }
 

@@ -169,7 +169,11 @@ impl<'a, 'b> Pass<'a, 'b> {
     /// The end of the poll.
     pub(super) fn end(self) {
         if let Some(here) = self.here {
-            here.set_unwinding(!self.held && (self.stand.gone || self.up));
+            let up = !self.held && (self.stand.gone || self.up);
+            here.set_unwinding(up);
+            if up && self.is_pending() {
+                scope::unwind_on();
+            }
         }
         if self.held && self.stand.told == Told::Begun {
             self.cx.waker().wake_by_ref();

@@ -17,7 +17,7 @@ use crate::task::awaited::{Awaited, Awaits, Table};
 use crate::task::callback::Callback;
 use crate::task::slot::Slot;
 use crate::task::watched::End;
-use crate::wait::Waiter;
+use crate::wait::{Finally, Waiter};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -52,6 +52,8 @@ pub(super) struct Watching<R: Rule> {
     waiter: Cell<StoredWaker>,
     /// The task that waits for this, as its slot says.
     noted: Cell<Option<&'static Slot>>,
+    /// The children are just being asked to end.
+    cancelling: Cell<bool>,
     pub(super) rule: R,
     children: Box<[Child<R>]>,
 }
@@ -75,9 +77,11 @@ impl<R: Rule> Watching<R> {
                 Rc::increment_strong_count(this);
                 Rc::from_raw(this)
             };
-            if this.rule.is_over() {
+            // It may come back here, where tasks wait for each other: then whoever waits here unwinds at once.
+            if this.rule.is_over() || this.cancelling.replace(true) {
                 return false;
             }
+            let _cancelled = Finally(|| this.cancelling.set(false));
             let mut any = false;
             for child in &this.children {
                 any |= child.watched.cancel();
@@ -108,6 +112,7 @@ impl<R: Rule> Watching<R> {
             lease: here.ready().lease(),
             waiter: Cell::new(StoredWaker::NONE),
             noted: Cell::new(None),
+            cancelling: Cell::new(false),
             rule,
             children: of.into_iter().enumerate().map(child).collect(),
         });

@@ -457,7 +457,7 @@ impl<F: Future<Output = Result<T, E>>, T, E, L: Errors<E>> Future for Running<'_
         if errors.as_ref().is_empty() {
             // The next scope outside, or the task's root. Polled again, it does the same again.
             this.cancelled = true;
-            here.map(|here| here.set_unwinding(true));
+            scope::unwind_on();
             return Poll::Pending;
         }
         if let Some(task) = task

@@ -189,6 +189,34 @@ impl<T: Clone> WatchReceiver<'_, T> {
         self.seen = version;
         value
     }
+
+    /// Waits until `ready` says so of the value, that of now to begin with, and gives a copy of it, which counts as seen.
+    ///
+    /// ```
+    /// # corio_sim::run(async {
+    /// static LEVEL: corio::Watch<u32> = corio::Watch::new(0);
+    /// let filled = corio::spawn(async { LEVEL.subscribe().wait_for(|level| *level >= 10).await });
+    /// for level in [4, 8, 12] {
+    ///     LEVEL.send(level);
+    ///     corio::yield_now().await;
+    /// }
+    /// assert_eq!(filled.await, Ok(12));
+    /// # });
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing: values that were looked at count as seen, and a later call looks at the value of
+    /// then.
+    pub async fn wait_for(&mut self, mut ready: impl FnMut(&T) -> bool) -> T {
+        loop {
+            let value = self.get();
+            if ready(&value) {
+                return value;
+            }
+            drop(value);
+            self.changed().await;
+        }
+    }
 }
 
 impl<T> Clone for WatchReceiver<'_, T> {

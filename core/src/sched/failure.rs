@@ -93,7 +93,8 @@ impl Handle {
     /// # });
     /// ```
     pub fn on_failure(&self, hook: impl Fn(&Failure<'_>) + 'static) {
-        if let Some(place) = self.get() {
+        // Not where the loop is at its very end: nobody would take it out again.
+        if let Some(place) = self.get().filter(|place| !place.is_closing()) {
             place.set_hook(Some(Rc::new(hook)));
         }
     }

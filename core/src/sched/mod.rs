@@ -12,6 +12,8 @@ mod entry;
 mod failure;
 #[cfg(feature = "alloc")]
 mod spawn;
+#[cfg(all(test, feature = "alloc", not(loom)))]
+mod tests;
 
 #[cfg(feature = "alloc")]
 pub(crate) use entry::{Entry, call};

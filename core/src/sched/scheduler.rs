@@ -51,6 +51,8 @@ pub(crate) struct Loop {
     unwinding: AtomicBool,
     /// The step that is under way is there to unwind its task, or what is in a scope that has asked for it.
     delivering: AtomicBool,
+    /// The step that is under way is not a plain poll: who makes it looks whether the task unwinds.
+    special: AtomicBool,
     /// Something has ended since the goal of the turns was last looked at.
     ended: AtomicBool,
     /// 1: it is in a `static`, and leased.
@@ -73,7 +75,7 @@ pub(crate) struct State {
     borrowed: usize,
     /// How many tasks there were. It goes on when the loop is used again.
     #[cfg(feature = "alloc")]
-    adopted: u32,
+    pub(super) adopted: u32,
     #[cfg(feature = "alloc")]
     pub(super) contexts: Contexts,
     #[cfg(not(feature = "alloc"))]
@@ -169,6 +171,7 @@ impl Loop {
                 }),
                 unwinding: AtomicBool::new(false),
                 delivering: AtomicBool::new(false),
+                special: AtomicBool::new(false),
                 ended: AtomicBool::new(false),
                 used: AtomicU8::new(0),
                 #[cfg(feature = "alloc")]
@@ -241,7 +244,8 @@ impl Loop {
         #[cfg(feature = "alloc")]
         unsafe {
             let inherits = self.with(|state| {
-                state.adopted = state.adopted.wrapping_add(1);
+                // 0 is no task's.
+                state.adopted = state.adopted.checked_add(1).unwrap_or(1);
                 slot.set_id(state.adopted);
                 state.contexts.is_used()
             });
@@ -534,10 +538,29 @@ impl Loop {
             }
             self.unwinding.store(special == Special::Unwind, Ordering::Relaxed);
             self.delivering.store(special != Special::Poll, Ordering::Relaxed);
+            self.special.store(true, Ordering::Relaxed);
             let goes_on = Header::step(header, slot, self);
+            self.special.store(false, Ordering::Relaxed);
             self.delivering.store(false, Ordering::Relaxed);
             // No scope has taken it up, or one that had waited has raised it again: the task's root is the last of them.
             if self.set_unwinding(false) && goes_on {
+                self.abandon(slot);
+            }
+        }
+    }
+
+    /// After a step that did not end the task, in which it was cancelled, or came to stand in a scope.
+    ///
+    /// # Safety
+    /// `OwnerOnly`; it is alive.
+    #[cold]
+    pub(crate) unsafe fn after(&'static self, slot: &'static Slot, scoped: bool) {
+        // SAFETY: (of all) by the caller's word.
+        unsafe {
+            slot.after(scoped);
+            // Where a foreign combinator polls only what was woken, the slot may not say that there is a scope, and so the
+            // step in which one goes on unwinding is a plain one.
+            if !self.special.load(Ordering::Relaxed) && self.set_unwinding(false) {
                 self.abandon(slot);
             }
         }
@@ -685,7 +708,8 @@ impl Loop {
     unsafe fn each_task(&'static self, mut f: impl FnMut(&'static Slot)) {
         // SAFETY: by the caller's word.
         for slot in unsafe { self.tasks() } {
-            if slot.is_alive() {
+            // By what `f` does a slot may have come free, and hold something that is no task.
+            if slot.is_alive() && slot.is_task() {
                 f(slot);
             }
         }
@@ -764,8 +788,10 @@ impl Loop {
         unsafe {
             let on_panic = WindUp(self);
             self.with(|state| state.closing = true);
-            // First, for its drop is user code too, which might leave something to be taken out below.
+            // First, for their drops are user code too, which might leave something to be taken out below.
             self.ready.clear_unparker();
+            #[cfg(feature = "alloc")]
+            self.set_hook(None);
             self.each_task(|slot| self.abandon(slot));
             while let Some(waker) = self.with(|state| state.timers.take_any()) {
                 // A sleep that outlives its loop registers with the one that polls it next.
@@ -781,8 +807,9 @@ impl Loop {
                 }
             }
             self.ready.wakes().close();
+            // A callback may outlive the loop with what it is in, and be woken when the loop is another thread's.
             #[cfg(feature = "alloc")]
-            self.set_hook(None);
+            self.ready.each_slot(Slot::retire_callback);
             core::mem::forget(on_panic);
         }
     }
@@ -855,6 +882,7 @@ impl Drop for Abandon {
     fn drop(&mut self) {
         self.0.set_unwinding(false);
         self.0.delivering.store(false, Ordering::Relaxed);
+        self.0.special.store(false, Ordering::Relaxed);
         if let Some(slot) = self.0.ready.running() {
             self.0.ready.clear_running();
             // SAFETY: made by `turns`; the task is in the middle of its step, so it has a body.

@@ -182,7 +182,7 @@ impl<F: Future, N: Name> Body<F, N> {
             ready.clear_running();
             if !plain {
                 // SAFETY: `OwnerOnly` by the caller's word; it has not ended.
-                unsafe { slot.after(scoped) };
+                unsafe { running.after(slot, scoped) };
             }
             return true;
         };

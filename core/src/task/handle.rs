@@ -86,7 +86,7 @@ impl<T> Task<T> {
         self.slot.is_some_and(Slot::cancel)
     }
 
-    /// How often the task was asked to end, up to 255 times. asyncio: `Task.cancelling`.
+    /// How often the task was asked to end, up to 63 times. asyncio: `Task.cancelling`.
     pub fn cancelling(&self) -> u32 {
         self.slot.map_or(0, |slot| slot.cancels().into())
     }

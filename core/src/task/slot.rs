@@ -55,13 +55,17 @@ const LEFTOVER: u8 = 1 << 2;
 const CONTEXT: u8 = 1 << 3;
 #[cfg(not(feature = "alloc"))]
 const CONTEXT: u8 = 0;
+/// The rest counts the timeouts that will cancel what is in the task, and stays at its greatest once it is there: then all
+/// timers are looked through at the task's end, however many others have. So it must be more than anybody nests.
+const TIMEOUT: u8 = 1 << 4;
+const TIMEOUTS: u8 = 15 << 4;
+
+/// Beside the requests to cancel: how many they are at most.
+const CANCELS: u8 = 63;
 /// Its step is under way, and in it that of a task that was started eagerly.
-const SUSPENDED: u8 = 1 << 4;
+const SUSPENDED: u8 = 1 << 6;
 /// Of the requests to cancel that are open one at least is not from a scope within the task: all of it is to unwind.
-const OUTSIDE: u8 = 1 << 5;
-/// The rest counts the timeouts that will cancel what is in the task, and stays at its greatest once it is there.
-const TIMEOUT: u8 = 1 << 6;
-const TIMEOUTS: u8 = 3 << 6;
+const OUTSIDE: u8 = 1 << 7;
 
 /// The place of a task in its loop.
 pub(crate) struct Slot {
@@ -72,11 +76,12 @@ pub(crate) struct Slot {
     #[cfg(any(feature = "std", loom))]
     queued: AtomicBool,
     flags: AtomicU8,
-    /// How often the task was cancelled, less what was taken back.
+    /// How often the task was cancelled, less what was taken back; and `SUSPENDED`, `OUTSIDE`.
     cancels: Cell<u8>,
     /// More flags, which only the owner looks at.
     traits: Cell<u8>,
-    /// Tells the task from others that were, or will be, in this slot.
+    /// Tells the task from others that were, or will be, in this slot; 0 is no task's. What is put into the slot and is no
+    /// task makes it 0, so that the names of those who were there before are not taken for its own.
     #[cfg(feature = "alloc")]
     id: Cell<u32>,
 }
@@ -271,6 +276,10 @@ impl Slot {
         self.body.set(body);
         self.cancels.set(0);
         self.traits.set(0);
+        #[cfg(feature = "alloc")]
+        if borrowed {
+            self.id.set(0);
+        }
         let kind = if borrowed { BORROWED } else { 0 } | if handle { HANDLE } else { 0 };
         self.flags.store(kind, Ordering::Relaxed);
         // SAFETY: `Marked`, by `claim`; the caller is on the owner's thread.
@@ -344,7 +353,7 @@ impl Slot {
             Some(Step::Poll)
         } else if flags & SPECIAL == BORROWED {
             Some(Step::PollBorrowed)
-        } else if flags & SPECIAL == WAITS && self.cancels.get() == 0 {
+        } else if flags & SPECIAL == WAITS && self.cancels() == 0 {
             // It waited for another task, and nobody has cancelled it: what it waits for now will be noted anew.
             self.change(0, WAITS);
             Some(Step::Poll)
@@ -378,9 +387,20 @@ impl Slot {
     pub(crate) unsafe fn arm(&'static self, owner: &'static Ready, body: *mut ()) {
         self.owner.store(ptr::from_ref(owner).cast_mut(), Ordering::Relaxed);
         self.body.set(body);
+        self.id.set(0);
+        self.cancels.set(0);
+        self.traits.set(0);
         self.flags.store(BORROWED | WAITS, Ordering::Relaxed);
         // Whoever marks it next finds all that. Nobody has a waker of it, but a stale one.
         Wakes::unmark(self);
+    }
+
+    /// What is in the slot, if it is a callback, is not called any more. The slot stays its own until it gives it back.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn retire_callback(&self) {
+        if self.flags.load(Ordering::Relaxed) & (DEAD | BORROWED | WAITS) == BORROWED | WAITS {
+            self.end();
+        }
     }
 
     /// The body, as it was given to `start`.
@@ -554,7 +574,7 @@ impl Slot {
     /// Notes whether the step of another task is made within its own.
     #[cfg(feature = "alloc")]
     pub(super) fn set_suspended(&self, suspended: bool) {
-        self.traits.set(self.traits.get() & !SUSPENDED | if suspended { SUSPENDED } else { 0 });
+        self.cancels.set(self.cancels.get() & !SUSPENDED | if suspended { SUSPENDED } else { 0 });
     }
 
     /// The callback in it is called from here on: as what was cancelled, it is not to be had any more.
@@ -592,13 +612,23 @@ impl Slot {
         if !self.is_alive() {
             return false;
         }
-        // A task that waits for a task that waits for a task ...: no recursion, however long the chain is.
-        let mut slot = self;
+        // A task that waits for a task that waits for a task ...: no recursion, however long the chain is. It may bite its
+        // tail, where tasks wait for each other: then one of those unwinds, and with it all. That it does shows when it
+        // comes back to the one that was passed after 1, 2, 4, 8 ... steps.
+        let (mut slot, mut passed, mut left, mut lap) = (self, self, 1_usize, 1_usize);
         loop {
             slot.add_cancel();
-            slot.traits.set(slot.traits.get() | OUTSIDE);
+            slot.cancels.set(slot.cancels.get() | OUTSIDE);
             match slot.pass_on() {
-                PassedOn::To(next) => slot = next,
+                PassedOn::To(next) if ptr::eq(next, passed) => break,
+                PassedOn::To(next) => {
+                    slot = next;
+                    left -= 1;
+                    if left == 0 {
+                        lap = lap.saturating_mul(2);
+                        (passed, left) = (slot, lap);
+                    }
+                }
                 PassedOn::Done => return true,
                 PassedOn::No => break,
             }
@@ -643,7 +673,9 @@ impl Slot {
     }
 
     fn add_cancel(&self) {
-        self.cancels.set(self.cancels.get().saturating_add(1));
+        if self.cancels() < CANCELS {
+            self.cancels.set(self.cancels.get() + 1);
+        }
     }
 
     /// Passes a request on to what the task waits for, if that is one thing, and can be cancelled.
@@ -664,7 +696,7 @@ impl Slot {
     /// The next step unwinds, all or in part.
     fn leave_soon(&'static self) {
         self.change(CANCEL, 0);
-        let in_step = self.owner().cancel_running(self) || self.traits.get() & SUSPENDED != 0;
+        let in_step = self.owner().cancel_running(self) || self.cancels.get() & SUSPENDED != 0;
         if !in_step {
             self.push();
         }
@@ -672,11 +704,11 @@ impl Slot {
 
     /// Takes one request to cancel back; with the last of them goes what was not delivered yet. How many are left.
     pub(crate) fn uncancel(&self) -> u8 {
-        let left = self.cancels.get().saturating_sub(1);
-        self.cancels.set(left);
+        let left = self.cancels().saturating_sub(1);
+        self.cancels.set(self.cancels.get() & !CANCELS | left);
         if left == 0 && self.is_alive() {
             self.change(0, CANCEL);
-            self.traits.set(self.traits.get() & !OUTSIDE);
+            self.cancels.set(self.cancels.get() & !OUTSIDE);
         }
         left
     }
@@ -688,7 +720,7 @@ impl Slot {
 
     /// True when not only scopes within the task have asked it to unwind.
     pub(crate) fn is_asked_from_outside(&self) -> bool {
-        self.traits.get() & OUTSIDE != 0
+        self.cancels.get() & OUTSIDE != 0
     }
 
     /// True when it has come, in the step that is under way, to something that a cancellation is passed on to.
@@ -747,7 +779,7 @@ impl Slot {
         let flags = self.flags.load(Ordering::Relaxed);
         // SAFETY: by the caller's word.
         let refused = flags & WAITS != 0
-            && self.cancels.get() > 0
+            && self.cancels() > 0
             && match unsafe { (*self.header()).awaits().kind() } {
                 Some(Kind::Task(task)) => task.was_cancelled(),
                 // SAFETY: `Noted`.
@@ -770,7 +802,6 @@ impl Slot {
     ///
     /// # Safety
     /// `OwnerOnly`: it is this loop's, and alive.
-    #[cold]
     pub(crate) unsafe fn after(&'static self, scoped: bool) {
         if scoped {
             self.change(SCOPED, 0);
@@ -778,13 +809,15 @@ impl Slot {
         if self.is_cancelled() {
             // What a scope asks for in the middle of a step is not passed on: who knows what is in the scope.
             if self.is_asked_from_outside() {
+                // It may come back, where tasks wait for each other.
+                self.change(0, CANCEL);
                 match self.pass_on() {
                     PassedOn::To(next) => {
                         next.cancel();
-                        return self.change(0, CANCEL);
+                        return;
                     }
-                    PassedOn::Done => return self.change(0, CANCEL),
-                    PassedOn::No => {}
+                    PassedOn::Done => return,
+                    PassedOn::No => self.change(CANCEL, 0),
                 }
             }
             self.push();
@@ -793,7 +826,7 @@ impl Slot {
 
     /// How often the task was cancelled.
     pub(crate) fn cancels(&self) -> u8 {
-        self.cancels.get()
+        self.cancels.get() & CANCELS
     }
 
     /// True when the next step will drop the task's future: whatever it waits for need not be given to it. May be

@@ -502,8 +502,13 @@ macro_rules! hosted_tests {
                 what_a_timers_callback_starts_is_all_in_the_next_turn
                 taken_back_a_callback_is_dropped_at_once
                 a_callback_takes_back_itself_in_vain_and_the_next_in_time
+                handles_and_names_of_what_is_over_leave_alone_what_has_its_place
+                names_of_tasks_that_are_over_leave_lent_futures_alone
                 between_turns_a_handle_calls_and_afterwards_nothing_does
                 callbacks_that_are_left_run_in_the_next_run_or_are_dropped_at_the_end
+                what_a_dropped_callback_takes_back_and_begins_to_wait_for_ends_in_one_piece
+                callbacks_that_outlive_their_loop_are_not_called_by_the_thread_that_has_it_next
+                what_the_hook_leaves_when_it_is_dropped_is_not_left_to_the_next_loop
                 callbacks_are_no_tasks
                 done_callbacks_and_awaiters_of_a_task_go_in_order
                 the_end_of_a_task_is_told_however_it_ends
@@ -567,12 +572,14 @@ macro_rules! hosted_tests {
                 a_failure_in_one_branch_leaves_the_other_alone
                 a_group_that_loses_a_race_as_it_fails_cancels_nobody
                 groups_work_under_foreign_wakers
+                what_goes_on_unwinding_under_foreign_wakers_takes_its_own_task_along_and_no_other
                 many_failures_under_a_foreign_waker_are_all_told_of
                 a_child_that_panics_counts_as_cancelled
                 a_runner_that_goes_takes_groups_and_children_with_it
             }
             hostile {
                 a_task_that_owns_its_own_handle_ends_in_one_piece
+                tasks_that_wait_for_each_other_can_be_cancelled
                 a_future_that_drops_its_own_handle_after_it_was_ready
                 a_future_that_awaits_its_own_handle_in_its_drop
                 an_output_that_owns_the_handle_of_its_task

@@ -9,6 +9,7 @@ use crate::harness::{Bell, Count, Log, NoteOnDrop, Turns, counted, poll, poll_op
 
 pub(crate) fn a_receiver_sees_the_latest_and_each_change_once<W: World>(world: &mut W) {
     static TURNS: Count = Count::new();
+    static LOOK: Bell = Bell::new();
     run(world, async {
         let loop_turns = Turns::start(&TURNS).await;
         let watch = Watch::new(0);
@@ -29,6 +30,19 @@ pub(crate) fn a_receiver_sees_the_latest_and_each_change_once<W: World>(world: &
         three.changed().await;
         three.mark_changed();
         assert!(three.has_changed() && loop_turns.of(three.changed()).await == 0 && !three.has_changed());
+        // The value of now, and then each that is there when it looks.
+        assert!(three.wait_for(|value| *value == 5).await == 5);
+        watch.send(6);
+        {
+            let mut wait = pin!(three.wait_for(|value| *value > 7));
+            assert!(poll(wait.as_mut(), &LOOK).is_none());
+            watch.send(7);
+            assert!(LOOK.rang() && poll(wait.as_mut(), &LOOK).is_none());
+            watch.send(8);
+            watch.send(9);
+            assert!(LOOK.rang() && poll(wait.as_mut(), &LOOK) == Some(9));
+        }
+        assert!(!three.has_changed());
     });
 }
 

@@ -68,6 +68,7 @@ const TABLE: &[Row] = &[
         &["time", "reactor", "task", "sched", "scope", "sleep", "timeout", "combine", "runner"],
         "whole loops",
     ),
+    row("sched::tests", &["time", "reactor", "task", "sched", "sleep", "timeout", "runner"], "whole loops"),
     row("generator", &[], "a body and its consumer, face to face: nothing of the loop is between them"),
 ];
 

@@ -73,7 +73,7 @@ impl<T> Child<T> {
         self.slot().is_some_and(Slot::cancel)
     }
 
-    /// How often the child was asked to end, up to 255 times.
+    /// How often the child was asked to end, up to 63 times.
     pub fn cancelling(&self) -> u32 {
         self.slot().map_or(0, |slot| slot.cancels().into())
     }

@@ -1,18 +1,19 @@
 //! Callbacks: `call_soon` and its kin, `on_done`; tasks that start eagerly; and whom the loop tells of failures.
 
-use core::future::pending;
+use core::future::{Future as _, pending, poll_fn};
 use core::pin::pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::rc::Rc;
+use std::sync::mpsc;
 
 use corio::{
-    CallHandle, Cancelled, ContextVar, Failed, Future, Handle, Spawn, Task, all_tasks, call_at, call_later, call_soon,
-    current_task, now, sleep, sleep_until, spawn, spawn_with, yield_now,
+    CallHandle, Cancelled, ContextVar, Failed, Future, Handle, LoopMemory, Runner, Spawn, Task, TimerHandle, all_tasks,
+    call_at, call_later, call_soon, current_task, gather, now, sleep, sleep_until, spawn, spawn_with, yield_now,
 };
 
-use super::{Hosted, Trace, on_drop, runner};
+use super::{Hosted, Trace, Wakes, on_drop, runner};
 use crate::harness::{MS, turns};
 
 struct Boom;
@@ -156,6 +157,45 @@ pub(crate) fn a_callback_takes_back_itself_in_vain_and_the_next_in_time<W: Hoste
     });
 }
 
+pub(crate) fn handles_and_names_of_what_is_over_leave_alone_what_has_its_place<W: Hosted>(world: &mut W) {
+    let trace = Trace::default();
+    world.run(async {
+        let (soon, later) = (call_soon(trace.callback("soon")), call_later(MS, trace.callback("later")));
+        let task = spawn(async {});
+        let (done, id) = (task.on_done(|_| {}), task.id());
+        task.await.unwrap();
+        sleep(MS * 2).await;
+        trace.expect(&["soon", "later"]);
+        // What waits here takes the places of all that was there before.
+        let futures: Vec<Rc<Future<u8>>> = (0..40).map(|_| Rc::default()).collect();
+        let mut all = pin!(gather(futures.iter().collect::<Vec<_>>()));
+        assert!(poll_fn(|cx| Poll::Ready(all.as_mut().poll(cx).is_pending())).await);
+        assert!(!soon.cancel() && !later.cancel() && !done.remove() && !id.cancel());
+        assert!(id.is_done() && id.cancelling() == 0 && id.uncancel() == 0 && id.name().is_none());
+        let told = trace.callback("told");
+        id.on_done(|_| told());
+        for (n, future) in futures.iter().enumerate() {
+            future.set(n as u8).unwrap();
+        }
+        assert!(all.await.unwrap().into_iter().copied().eq(0..40));
+        trace.expect(&["told"]);
+    });
+}
+
+pub(crate) fn names_of_tasks_that_are_over_leave_lent_futures_alone<W: Hosted>(_: &mut W) {
+    let mut runner = runner::<W>();
+    let ids: Vec<_> = (0..40).map(|_| runner.spawn(async {})).map(|task| (task.id(), task.detach()).0).collect();
+    runner.run(turns(3)).expect("main ends");
+    let (mut one, mut other) = (pin!(turns(3)), pin!(turns(5)));
+    let cancels = pin!(async {
+        for id in ids {
+            assert!(!id.cancel() && id.is_done());
+            yield_now().await;
+        }
+    });
+    runner.run_all([one.as_mut(), cancels, other.as_mut()]).expect("all end");
+}
+
 pub(crate) fn between_turns_a_handle_calls_and_afterwards_nothing_does<W: Hosted>(_: &mut W) {
     let (mut runner, trace) = (runner::<W>(), Trace::default());
     let handle = runner.handle();
@@ -190,6 +230,88 @@ pub(crate) fn callbacks_that_are_left_run_in_the_next_run_or_are_dropped_at_the_
     trace.expect(&["left"]);
     runner.close().expect("nothing waits");
     trace.expect(&["late dropped"]);
+}
+
+/// A loop that a thread can have after another.
+fn memory() -> &'static LoopMemory {
+    Box::leak(Box::new(LoopMemory::new()))
+}
+
+pub(crate) fn what_a_dropped_callback_takes_back_and_begins_to_wait_for_ends_in_one_piece<W: Hosted>(_: &mut W) {
+    let (runner, trace) = (runner::<W>(), Trace::default());
+    let handle = runner.handle();
+    let future: Rc<Future<u8>> = Rc::default();
+    let kept = Rc::new(RefCell::new(Vec::new()));
+    let later: Rc<RefCell<Vec<TimerHandle>>> = Rc::default();
+    let (at_the_end, own) = (later.clone(), kept.clone());
+    let waited_for = future.clone();
+    let guard = on_drop(move || {
+        for later in at_the_end.take() {
+            assert!(later.cancel());
+            // In the place of what was taken back, which the loop has yet to come to.
+            let waited_for = waited_for.clone();
+            let mut gathered = Box::pin(async move { gather(vec![&waited_for]).await.map(|all| *all[0]) });
+            assert!(gathered.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            own.borrow_mut().push(gathered);
+        }
+    });
+    handle.call_later(MS, move || drop(guard));
+    later.borrow_mut().extend((0..5).map(|_| handle.call_later(MS, trace.callback("late"))));
+    drop(runner);
+    trace.expect(&["late dropped"; 5]);
+    future.set(8).unwrap();
+    for gathered in &mut *kept.borrow_mut() {
+        assert_eq!(gathered.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(8)));
+    }
+}
+
+pub(crate) fn callbacks_that_outlive_their_loop_are_not_called_by_the_thread_that_has_it_next<W: Hosted>(_: &mut W) {
+    let (memory, future) = (memory(), Rc::new(Future::new()));
+    let mut gathered = pin!(gather([&future]));
+    let (wakes, waker) = Wakes::new();
+    let mut runner = Runner::new_in(memory, W::reactor());
+    let polled = async { gathered.as_mut().poll(&mut Context::from_waker(&waker)) };
+    assert!(runner.run(polled).expect("main ends").is_pending());
+    drop(runner);
+    let (tell, told) = mpsc::channel();
+    let (begin, begun) = mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut runner = Runner::new_in(memory, W::reactor());
+            begin.send(()).unwrap();
+            told.recv().unwrap();
+            runner.run(turns(5)).expect("main ends");
+        });
+        begun.recv().unwrap();
+        future.set(5).unwrap();
+        tell.send(()).unwrap();
+    });
+    assert_eq!(wakes.take(), 0);
+    assert_eq!(gathered.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Ready(Ok([&5])));
+}
+
+pub(crate) fn what_the_hook_leaves_when_it_is_dropped_is_not_left_to_the_next_loop<W: Hosted>(_: &mut W) {
+    let (memory, trace) = (memory(), Trace::default());
+    let runner = Runner::new_in(memory, W::reactor());
+    let (handle, noted, slept) = (runner.handle(), trace.clone(), Rc::new(RefCell::new(None)));
+    let kept = slept.clone();
+    let guard = on_drop(move || {
+        let noted = noted.clone();
+        handle.on_failure(move |_| noted.note("told"));
+        let mut sleep = Box::pin(sleep(MS * 1000));
+        assert!(sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        *kept.borrow_mut() = Some(sleep);
+    });
+    handle.on_failure(move |_| {
+        let _guard = &guard;
+    });
+    drop(runner);
+    let mut runner = Runner::new_in(memory, W::reactor());
+    assert_eq!(runner.turn().next, None);
+    runner.handle().call_soon(|| Err("nobody is told but by printing"));
+    runner.run(turns(2)).expect("main ends");
+    trace.expect(&[]);
+    drop(slept);
 }
 
 pub(crate) fn callbacks_are_no_tasks<W: Hosted>(world: &mut W) {

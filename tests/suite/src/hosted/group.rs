@@ -1,14 +1,14 @@
 //! Groups: who is cancelled when, who waits for whom, and that nobody is left.
 
 use core::future::{Future, pending, poll_fn};
-use core::pin::pin;
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use corio::{
-    Cancelled, Child, Group, GroupError, GroupHandle, Spawn, Until, all_tasks, as_completed, cancel_and_wait,
-    current_task, gather, group, shield, sleep, spawn, timeout, wait, yield_now,
+    Cancelled, Child, Event, Group, GroupError, GroupHandle, Spawn, Until, all_tasks, as_completed, cancel_and_wait,
+    current_task, finally, gather, group, shield, sleep, spawn, timeout, wait, yield_now,
 };
 use futures_util::future::{Either, join, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -551,6 +551,74 @@ pub(crate) fn many_failures_under_a_foreign_waker_are_all_told_of<W: World>(worl
         }));
         let failed = set.next().await.unwrap().unwrap_err();
         assert_eq!(failed.errors()[..2], ["a", "b"]);
+    });
+}
+
+/// A set of futures polls only what was woken, so the task does not know in each step that a scope is in it.
+pub(crate) fn what_goes_on_unwinding_under_foreign_wakers_takes_its_own_task_along_and_no_other<W: World>(
+    world: &mut W,
+) {
+    type Held = Pin<Box<dyn Future<Output = ()>>>;
+    world.run(async {
+        for by_group in [false, true] {
+            let (go, tick) = (Rc::new(Event::new()), Rc::new(Event::new()));
+            let (goes, ticks) = (go.clone(), tick.clone());
+            let body = async move {
+                goes.wait().await;
+                goes.clear();
+                goes.wait().await;
+                pending::<()>().await;
+            };
+            let scope: Held = if by_group {
+                Box::pin(async move {
+                    let left: Result<(), GroupError<()>> = group(async |g| {
+                        g.spawn(async {
+                            finally(pending::<()>(), turns(6)).await;
+                            Ok(())
+                        });
+                        body.await;
+                        Ok(())
+                    })
+                    .await;
+                    drop(left);
+                })
+            } else {
+                Box::pin(finally(body, turns(9)))
+            };
+            let task = spawn(async move {
+                let ticker: Held = Box::pin(async move {
+                    loop {
+                        ticks.wait().await;
+                        ticks.clear();
+                    }
+                });
+                FuturesUnordered::from_iter([scope, ticker]).for_each(async |()| {}).await;
+            });
+            // Comes to a scope in one step and leaves it in the next.
+            let beside = async |from: usize| {
+                turns(from).await;
+                for _ in 0..12 {
+                    yield_now().await;
+                    assert_eq!(timeout(MS * 1000, yield_now()).await, Ok(()));
+                }
+            };
+            let others = [spawn(beside(0)), spawn(beside(1))];
+            turns(3).await;
+            go.set();
+            turns(1).await;
+            go.set();
+            task.cancel();
+            for _ in 0..10 {
+                turns(2).await;
+                tick.set();
+            }
+            turns(10).await;
+            assert!(task.is_done());
+            for other in others {
+                assert!(other.is_done());
+                other.await.unwrap();
+            }
+        }
     });
 }
 

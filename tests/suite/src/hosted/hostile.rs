@@ -7,8 +7,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use corio::{
-    DynQueue, Emitter, Event, Mutex, PriorityQueue, Queue, Semaphore, Shutdown, Task, generator, sleep, spawn, timeout,
-    yield_now,
+    Cancelled, DynQueue, Emitter, Event, Mutex, PriorityQueue, Queue, Semaphore, Shutdown, Task, current_task, gather,
+    generator, sleep, spawn, timeout, yield_now,
 };
 
 use super::waker::{Move, witnessed};
@@ -46,6 +46,48 @@ pub(crate) fn a_task_that_owns_its_own_handle_ends_in_one_piece<W: World>(world:
             drop(handle);
             turns(6).await;
             trace.expect(if cancel { &["future"] } else { &["body", "future"] });
+        }
+    });
+}
+
+pub(crate) fn tasks_that_wait_for_each_other_can_be_cancelled<W: World>(world: &mut W) {
+    /// Whom each waits for; and whether by a gather.
+    const CIRCLES: &[&[(usize, bool)]] = &[
+        &[(0, false)],
+        &[(0, true)],
+        &[(1, false), (0, false)],
+        &[(1, true), (0, false)],
+        &[(1, true), (0, true)],
+        &[(1, false), (2, true), (3, false), (1, false)],
+        &[(1, false), (2, false), (3, false), (4, false), (5, false), (6, false), (2, false)],
+    ];
+    world.run(async {
+        for (circle, itself) in CIRCLES.iter().flat_map(|circle| [(circle, false), (circle, true)]) {
+            let tasks: Rc<RefCell<Vec<Rc<Task<()>>>>> = Rc::default();
+            for &(other, by_gather) in *circle {
+                let all = tasks.clone();
+                let task = spawn(async move {
+                    yield_now().await;
+                    let (own, other) = (all.borrow()[0].clone(), all.borrow()[other].clone());
+                    if itself && current_task() == Some(own.id()) {
+                        // In the very step in which it comes to wait, when all others do.
+                        yield_now().await;
+                        own.cancel();
+                    }
+                    if by_gather {
+                        let _ = gather(vec![&*other]).await;
+                    } else {
+                        other.ended().await;
+                    }
+                });
+                tasks.borrow_mut().push(Rc::new(task));
+            }
+            turns(4).await;
+            let all = tasks.take();
+            all[0].cancel();
+            turns(4 * all.len() + 4).await;
+            assert!(all.iter().all(|task| task.is_done()), "{circle:?}");
+            assert_eq!(all[0].outcome(), Some(Err(Cancelled)));
         }
     });
 }
