@@ -19,11 +19,15 @@ mod pooled;
 
 #[cfg(feature = "alloc")]
 mod handle;
+#[cfg(feature = "alloc")]
+mod scoped;
 
 pub use errors::{Errors, FewErrors, FewErrorsIter, GroupError};
 #[cfg(feature = "alloc")]
 pub use handle::GroupHandle;
 pub use pooled::{PoolGroup, PoolGroupHandle};
+#[cfg(feature = "alloc")]
+pub use scoped::{Scope, ScopeHandle, ScopedChild, scope};
 
 use crate::sched::{Loop, current};
 use crate::scope::{self, Unwound};
