@@ -453,6 +453,14 @@ impl Loop {
                 Header::step(NonNull::new_unchecked(slot.header()), slot, self);
             },
             // SAFETY: as above.
+            #[cfg(feature = "alloc")]
+            Step::PollScoped => unsafe {
+                let goes_on = Header::step(NonNull::new_unchecked(slot.header()), slot, self);
+                if self.is_unwinding() {
+                    self.end_unwinding(slot, goes_on);
+                }
+            },
+            // SAFETY: as above.
             Step::Special => unsafe {
                 Header::special(NonNull::new_unchecked(slot.header()), slot, self);
             },
@@ -536,10 +544,20 @@ impl Loop {
             self.delivering.store(special != Special::Poll, Ordering::Relaxed);
             let goes_on = Header::step(header, slot, self);
             self.delivering.store(false, Ordering::Relaxed);
-            // No scope has taken it up, or one that had waited has raised it again: the task's root is the last of them.
-            if self.set_unwinding(false) && goes_on {
-                self.abandon(slot);
-            }
+            self.end_unwinding(slot, goes_on);
+        }
+    }
+
+    /// The end of a step in which the task may have unwound, if it `goes_on`.
+    ///
+    /// # Safety
+    /// `OwnerOnly`; it is alive, if it goes on.
+    #[cold]
+    unsafe fn end_unwinding(&'static self, slot: &'static Slot, goes_on: bool) {
+        // No scope has taken it up, or one that had waited has raised it again: the task's root is the last of them.
+        if self.set_unwinding(false) && goes_on {
+            // SAFETY: by the caller's word.
+            unsafe { self.abandon(slot) };
         }
     }
 
