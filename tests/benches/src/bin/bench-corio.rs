@@ -25,6 +25,8 @@ fn main() {
     }
     job.measure(|| match job.test.as_str() {
         "spawn-join" => block_on(spawn_join(n)),
+        "group-join" => block_on(group_join(n, true)),
+        "group-drop" => block_on(group_join(n, false)),
         "spawn-1000" => block_on(spawn_1000(n)),
         "switch-2" => block_on(switch(2, n)),
         "hand-over" => block_on(hand_over(n)),
@@ -50,6 +52,26 @@ async fn spawn_join(n: u64) {
         for i in 0..n {
             assert_eq!(spawn(async move { i }).await.unwrap(), i);
         }
+    });
+    parent.await.unwrap();
+}
+
+async fn group_join(n: u64, awaited: bool) {
+    let parent = spawn(async move {
+        let left: Result<(), corio::GroupError<()>> = corio::group(async |g| {
+            for i in 0..n {
+                let child = g.spawn(async move { Ok(i) });
+                if awaited {
+                    assert_eq!(child.await.unwrap(), i);
+                } else {
+                    drop(child);
+                    yield_now().await;
+                }
+            }
+            Ok(())
+        })
+        .await;
+        left.unwrap();
     });
     parent.await.unwrap();
 }
