@@ -149,7 +149,7 @@ pub use future::{Future, FutureWait};
 pub use generator::{Comprehension, Emitter, Generator, collect, generator, try_generator};
 pub use group::{Errors, FewErrors, FewErrorsIter, GroupError, PoolGroup, PoolGroupHandle};
 #[cfg(feature = "alloc")]
-pub use group::{Group, GroupHandle, group};
+pub use group::{Group, GroupHandle, Scope, ScopeHandle, ScopedChild, group, scope};
 pub use limit::{Limited, NotInForce, TimeLimit, timeout_scope};
 pub use locks::{
     Barrier, BoundedPermit, BoundedSemaphore, BrokenBarrier, Condition, ConditionGuard, Event, Mutex, MutexGuard,

@@ -41,26 +41,33 @@ impl<F: Future> Holds for Option<F> {
 }
 
 /// Polls what a scope holds. `nested` is the scope's: that there is a pending scope within it.
+#[inline]
 pub(crate) fn poll<H: Holds>(
     held: Pin<&mut H>,
     nested: &mut bool,
     cx: &mut Context<'_>,
 ) -> Poll<Result<<H::Future as Future>::Output, Unwound>> {
-    let polled = poll_branch(held, nested, cx);
-    if polled.is_pending()
-        && let Some(here) = current::find()
-    {
-        here.ready().set_scoped(true);
-    }
-    polled
+    poll_held(held, nested, cx, true)
 }
 
 /// Polls one of several that a future holds side by side, which is no scope itself: it need not be asked when the task
 /// unwinds, unless one of them is.
+#[inline]
 pub(crate) fn poll_branch<H: Holds>(
+    held: Pin<&mut H>,
+    nested: &mut bool,
+    cx: &mut Context<'_>,
+) -> Poll<Result<<H::Future as Future>::Output, Unwound>> {
+    poll_held(held, nested, cx, false)
+}
+
+/// `scoped`: whoever holds it is a scope, which is noted when it is pending.
+#[inline]
+fn poll_held<H: Holds>(
     mut held: Pin<&mut H>,
     nested: &mut bool,
     cx: &mut Context<'_>,
+    scoped: bool,
 ) -> Poll<Result<<H::Future as Future>::Output, Unwound>> {
     let here = current::find();
     if let Some(here) = here
@@ -69,7 +76,12 @@ pub(crate) fn poll_branch<H: Holds>(
     {
         return Poll::Ready(Err(unwind(held, here)));
     }
-    let Some(future) = held.as_mut().held() else { return Poll::Pending };
+    let Some(future) = held.as_mut().held() else {
+        if scoped && let Some(here) = here {
+            here.ready().set_scoped(true);
+        }
+        return Poll::Pending;
+    };
     let beside = here.is_some_and(|here| here.ready().set_scoped(false));
     let polled = future.poll(cx);
     let Some(here) = here else { return polled.map(Ok) };
@@ -77,22 +89,26 @@ pub(crate) fn poll_branch<H: Holds>(
         here.ready().set_scoped(beside);
         return polled.map(Ok);
     }
-    after(held, nested, here, beside)
+    after(held, nested, here, beside, scoped)
 }
 
-/// What `poll_branch` does when what is held is pending. `beside`: there was a pending scope before it in this step.
+/// The rest of it when what is held is pending. `beside`: there was a pending scope before it in this step.
+#[inline]
 pub(crate) fn after<H: Holds>(
     held: Pin<&mut H>,
     nested: &mut bool,
     here: &'static Loop,
     beside: bool,
+    scoped: bool,
 ) -> Poll<Result<<H::Future as Future>::Output, Unwound>> {
-    let inside = here.ready().set_scoped(beside);
-    *nested = inside;
+    *nested = here.ready().set_scoped(beside || scoped);
     if here.is_unwinding() {
+        here.ready().set_scoped(beside);
         return Poll::Ready(Err(unwind(held, here)));
     }
-    here.ready().set_scoped(beside | inside);
+    if !scoped {
+        here.ready().set_scoped(beside | *nested);
+    }
     Poll::Pending
 }
 

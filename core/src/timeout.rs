@@ -126,12 +126,12 @@ impl<F: Future> Future for Timeout<F> {
             }
             let now = Now::plain(here, cx);
             let mut nested = false;
-            let polled = scope::after(self.as_mut(), &mut nested, here, false);
+            let polled = scope::after(self.as_mut(), &mut nested, here, false, true);
             return self.settle(now, nested, polled, cx);
         }
         let now = self.limit.begin(cx);
         let mut nested = self.limit.is(NESTED);
-        let polled = scope::poll_branch(self.as_mut(), &mut nested, cx);
+        let polled = scope::poll(self.as_mut(), &mut nested, cx);
         self.settle(now, nested, polled, cx)
     }
 }
@@ -150,7 +150,6 @@ impl<F: Future> Timeout<F> {
         match polled {
             Poll::Ready(held) => limit.end(&now, held),
             Poll::Pending => {
-                scope::stay();
                 if !now.fired && limit.stage() != Stage::Over {
                     let first = limit.stage() == Stage::New;
                     limit.wait(&mut now, cx, first);

@@ -1,8 +1,8 @@
 #![allow(unsafe_code)] // a name leads to a group in its pinned frame
 //! `GroupHandle`: a group by name.
 
-use super::Group;
 use super::name::Reference;
+use super::{Circle, Group};
 use crate::sched::Spawn;
 use crate::task::Child;
 use core::fmt;
@@ -51,10 +51,9 @@ impl<E> GroupHandle<E> {
     where
         F: Future<Output = Result<T, E>> + 'static,
     {
-        match self.get() {
-            Some(group) => group.spawn_with(options, future),
-            None => Child::refused(),
-        }
+        let group = self.name.get().cast::<Group<E>>();
+        // SAFETY: null, or the group, which is there now. A child that is started eagerly may be the end of it.
+        if group.is_null() { Child::refused() } else { unsafe { Group::spawn_at(group, options, future) } }
     }
 
     /// True when the group takes no more children: see [`Group::is_closed`].
@@ -64,8 +63,10 @@ impl<E> GroupHandle<E> {
 
     /// Asks all children to end, and takes no more: see [`Group::cancel_all`].
     pub fn cancel_all(&self) {
-        if let Some(group) = self.get() {
-            group.cancel_all();
+        let group = self.name.get().cast::<Group<E>>();
+        if !group.is_null() {
+            // SAFETY: the group, which is there now. What is called may be the end of it.
+            unsafe { Circle::cancel_all(&raw const (*group).0) };
         }
     }
 }

@@ -19,11 +19,15 @@ mod pooled;
 
 #[cfg(feature = "alloc")]
 mod handle;
+#[cfg(feature = "alloc")]
+mod scoped;
 
 pub use errors::{Errors, FewErrors, FewErrorsIter, GroupError};
 #[cfg(feature = "alloc")]
 pub use handle::GroupHandle;
 pub use pooled::{PoolGroup, PoolGroupHandle};
+#[cfg(feature = "alloc")]
+pub use scoped::{Scope, ScopeHandle, ScopedChild, scope};
 
 use crate::sched::{Loop, current};
 use crate::scope::{self, Unwound};
@@ -144,16 +148,27 @@ impl<E> Group<E> {
     where
         F: Future<Output = Result<T, E>> + 'static,
     {
+        // SAFETY: `InFrame`.
+        unsafe { Self::spawn_at(self, options, future) }
+    }
+
+    /// # Safety
+    /// `this` is there. When this returns it need not be, if the child was started eagerly.
+    #[track_caller]
+    unsafe fn spawn_at<T, F>(this: *const Self, options: Spawn, future: F) -> Child<T>
+    where
+        F: Future<Output = Result<T, E>> + 'static,
+    {
         let here = current::get("Group::spawn_with()");
-        if self.is_closed() {
-            return Child::refused();
-        }
-        // SAFETY: the ambient loop; `InFrame`, and `drop` dissolves the family. Nothing of the group is used after it.
+        // SAFETY: by the caller's word; the ambient loop; `InFrame`, and `drop` dissolves the family.
         unsafe {
-            if options.is_eager() {
-                return Family::begin(&self.0, here, future, options);
+            if (*this).is_closed() {
+                return Child::refused();
             }
-            let child = Family::spawn(&self.0, here, future, options.task_name());
+            if options.is_eager() {
+                return Family::begin(&raw const (*this).0, here, future, options);
+            }
+            let child = Family::spawn(&(*this).0, here, future, options.task_name());
             if let Some(slot) = child.slot() {
                 options.put_context(here, slot);
             }
@@ -174,7 +189,8 @@ impl<E> Group<E> {
 
     /// Asks all children to end, and takes no more. The body goes on; that they were cancelled is no failure.
     pub fn cancel_all(&self) {
-        self.0.cancel_all();
+        // SAFETY: `InFrame`.
+        unsafe { Circle::cancel_all(&raw const self.0) };
     }
 
     /// The group by name, for its children, who may start more of their kind with it.
@@ -327,10 +343,14 @@ impl<E, L> Circle<E, L> {
         self.family.is_empty()
     }
 
-    fn cancel_all(&self) {
-        self.aborting.set(true);
-        // SAFETY: it is there, and not used any more when foreign code is called.
-        unsafe { Family::cancel(&raw const self.family) };
+    /// # Safety
+    /// `this` is there; it need not be when this returns, for foreign code is called.
+    unsafe fn cancel_all(this: *const Self) {
+        // SAFETY: by the caller's word.
+        unsafe {
+            (*this).aborting.set(true);
+            Family::cancel(&raw const (*this).family);
+        }
     }
 
     /// Notes who polls. Returns the task whose step this is, if it is polled by its own waker.
@@ -426,12 +446,14 @@ impl<F: Future<Output = Result<T, E>>, T, E, L: Errors<E>> Future for Running<'_
                 }
             }
             if !matches!(this.left, Some(Ok(_))) && !group.aborting.get() {
-                group.cancel_all();
+                // SAFETY: it is there as long as this is.
+                unsafe { Circle::cancel_all(group) };
             }
         } else if here.is_some_and(|here| here.set_unwinding(false)) && !group.aborting.get() {
             // A request that came while it waited. Further ones change nothing.
             this.cancelled = true;
-            group.cancel_all();
+            // SAFETY: as above.
+            unsafe { Circle::cancel_all(group) };
         }
         if !group.is_empty() {
             group.stage.set(Stage::Waiting);

@@ -115,7 +115,8 @@ impl<E, S, const N: usize> PoolGroup<E, S, N> {
 
     /// Asks all children to end, and takes no more. The body goes on; that they were cancelled is no failure.
     pub fn cancel_all(&self) {
-        self.circle.cancel_all();
+        // SAFETY: `InFrame`.
+        unsafe { Circle::cancel_all(&raw const self.circle) };
     }
 
     /// The group by name, for its children, who may start more of their kind with it.
@@ -169,8 +170,10 @@ impl<E, S, const N: usize> PoolGroupHandle<E, S, N> {
 
     /// Asks all children to end, and takes no more: see [`PoolGroup::cancel_all`].
     pub fn cancel_all(&self) {
-        if let Some(group) = self.get() {
-            group.cancel_all();
+        let group = self.name.get().cast::<PoolGroup<E, S, N>>();
+        if !group.is_null() {
+            // SAFETY: the group, which is there now. What is called may be the end of it.
+            unsafe { Circle::cancel_all(&raw const (*group).circle) };
         }
     }
 }

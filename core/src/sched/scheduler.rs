@@ -457,6 +457,14 @@ impl Loop {
                 Header::step(NonNull::new_unchecked(slot.header()), slot, self);
             },
             // SAFETY: as above.
+            #[cfg(feature = "alloc")]
+            Step::PollScoped => unsafe {
+                let goes_on = Header::step(NonNull::new_unchecked(slot.header()), slot, self);
+                if self.is_unwinding() {
+                    self.end_unwinding(slot, goes_on);
+                }
+            },
+            // SAFETY: as above.
             Step::Special => unsafe {
                 Header::special(NonNull::new_unchecked(slot.header()), slot, self);
             },
@@ -542,22 +550,32 @@ impl Loop {
             let goes_on = Header::step(header, slot, self);
             self.special.store(false, Ordering::Relaxed);
             self.delivering.store(false, Ordering::Relaxed);
-            // No scope has taken it up, or one that had waited has raised it again: the task's root is the last of them.
-            if self.set_unwinding(false) && goes_on {
-                self.abandon(slot);
-            }
+            self.end_unwinding(slot, goes_on);
         }
     }
 
-    /// After a step that did not end the task, in which it was cancelled, or came to stand in a scope.
+    /// The end of a step in which the task may have unwound, if it `goes_on`.
+    ///
+    /// # Safety
+    /// `OwnerOnly`; it is alive, if it goes on.
+    #[cold]
+    unsafe fn end_unwinding(&'static self, slot: &'static Slot, goes_on: bool) {
+        // No scope has taken it up, or one that had waited has raised it again: the task's root is the last of them.
+        if self.set_unwinding(false) && goes_on {
+            // SAFETY: by the caller's word.
+            unsafe { self.abandon(slot) };
+        }
+    }
+
+    /// After a step that did not end the task, in which it was cancelled, or a scope in it goes on unwinding.
     ///
     /// # Safety
     /// `OwnerOnly`; it is alive.
     #[cold]
-    pub(crate) unsafe fn after(&'static self, slot: &'static Slot, scoped: bool) {
+    pub(crate) unsafe fn after(&'static self, slot: &'static Slot) {
         // SAFETY: (of all) by the caller's word.
         unsafe {
-            slot.after(scoped);
+            slot.after();
             // Where a foreign combinator polls only what was woken, the slot may not say that there is a scope, and so the
             // step in which one goes on unwinding is a plain one.
             if !self.special.load(Ordering::Relaxed) && self.set_unwinding(false) {

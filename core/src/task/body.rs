@@ -179,10 +179,14 @@ impl<F: Future, N: Name> Body<F, N> {
         let Poll::Ready(output) = future.poll(&mut Context::from_waker(&waker)) else {
             let plain = ready.is_plain(slot);
             let scoped = !plain && ready.set_scoped(false);
+            let cancelled = !plain && !ready.is_plain(slot);
             ready.clear_running();
-            if !plain {
+            if scoped {
+                slot.set_in_scope();
+            }
+            if cancelled || scoped && running.is_unwinding() {
                 // SAFETY: `OwnerOnly` by the caller's word; it has not ended.
-                unsafe { running.after(slot, scoped) };
+                unsafe { running.after(slot) };
             }
             return true;
         };

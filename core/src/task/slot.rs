@@ -128,6 +128,9 @@ pub(crate) enum Step {
     PollBorrowed,
     /// Poll the future in the body.
     Poll,
+    /// Poll the future in the body, which stands in a scope.
+    #[cfg(feature = "alloc")]
+    PollScoped,
     /// Poll the future in the body, or unwind: the task was cancelled, or waited for another, or stands in a scope.
     Special,
     /// Run a callback.
@@ -357,6 +360,10 @@ impl Slot {
             // It waited for another task, and nobody has cancelled it: what it waits for now will be noted anew.
             self.change(0, WAITS);
             Some(Step::Poll)
+        } else if flags & (DEAD | CANCEL | BORROWED) == 0 && self.cancels.get() == 0 {
+            // As above, in a scope, which may go on with an unwinding that it has put off.
+            self.change(0, WAITS | SCOPED);
+            Some(Step::PollScoped)
         } else if flags & DEAD != 0 {
             (flags & CANCEL != 0).then_some(Step::Tell)
         } else if flags & BORROWED != 0 {
@@ -798,14 +805,18 @@ impl Slot {
         }
     }
 
-    /// After a step that did not end the task, in which it was cancelled, or came to stand in a scope.
+    /// Notes that the task stands in a scope.
+    #[inline]
+    pub(crate) fn set_in_scope(&self) {
+        self.change(SCOPED, 0);
+    }
+
+    /// After a step that did not end the task, in which it was cancelled.
     ///
     /// # Safety
     /// `OwnerOnly`: it is this loop's, and alive.
-    pub(crate) unsafe fn after(&'static self, scoped: bool) {
-        if scoped {
-            self.change(SCOPED, 0);
-        }
+    #[cold]
+    pub(crate) unsafe fn after(&'static self) {
         if self.is_cancelled() {
             // What a scope asks for in the middle of a step is not passed on: who knows what is in the scope.
             if self.is_asked_from_outside() {

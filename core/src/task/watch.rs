@@ -165,12 +165,12 @@ impl TaskId {
         Self { slot, id: slot.map_or(0, Slot::id), lease, owner, _not_send: PhantomData }
     }
 
-    /// True when it names the task that is in `slot`.
+    /// True when it names the task that is in `slot`. Numbers go on from lease to lease of a loop.
     #[inline]
     pub(crate) fn is_of(&self, slot: &'static Slot) -> bool {
         self.slot.is_some_and(|it| core::ptr::eq(it, slot))
             && self.id == slot.id()
-            && self.owner.is_some_and(|owner| core::ptr::eq(owner, slot.owner()) && owner.lease() == self.lease)
+            && self.owner.is_some_and(|owner| core::ptr::eq(owner, slot.owner()))
     }
 
     /// The slot, while the task is in it, alive. Only what is this thread's is looked at: the loop, if its lease has not

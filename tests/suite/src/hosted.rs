@@ -9,6 +9,7 @@ mod hostile;
 mod models;
 mod panics;
 mod runner;
+mod scoped;
 mod shared;
 mod storage;
 mod threads;

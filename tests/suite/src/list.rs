@@ -577,6 +577,19 @@ macro_rules! hosted_tests {
                 a_child_that_panics_counts_as_cancelled
                 a_runner_that_goes_takes_groups_and_children_with_it
             }
+            scoped {
+                children_borrow_and_bring_more
+                the_first_failure_unwinds_the_others_in_order_and_then_the_body
+                what_waits_as_it_unwinds_is_waited_for
+                cancelled_at_each_turn_the_task_waits_for_all
+                dropped_at_each_poll_it_drops_the_body_and_then_the_children
+                an_idle_child_is_not_polled
+                children_are_the_task_and_their_timeouts_are_their_own
+                a_cancelled_child_of_a_scope_has_not_failed
+                a_forgotten_scope_runs_no_child_again
+                scopes_work_under_foreign_wakers_and_without_a_loop
+                what_the_body_awaits_is_cancelled_with_the_task
+            }
             hostile {
                 a_task_that_owns_its_own_handle_ends_in_one_piece
                 tasks_that_wait_for_each_other_can_be_cancelled

@@ -308,9 +308,14 @@ impl Family {
     /// As `spawn`, with the first step made at once.
     ///
     /// # Safety
-    /// As `spawn`. When this returns, `parent` need not be there any more: the step is foreign code.
+    /// As `spawn`. When this returns, `parent` need not be there any more: the step is foreign code. So it is no reference.
     #[cfg(feature = "alloc")]
-    pub(crate) unsafe fn begin<P: Parent, T, F>(parent: &P, here: &'static Loop, future: F, options: Spawn) -> Child<T>
+    pub(crate) unsafe fn begin<P: Parent, T, F>(
+        parent: *const P,
+        here: &'static Loop,
+        future: F,
+        options: Spawn,
+    ) -> Child<T>
     where
         F: Future<Output = Result<T, P::Error>> + 'static,
     {
@@ -323,7 +328,7 @@ impl Family {
             let slot = here.ready().claim();
             slot.start_unqueued(here.ready(), body.cast(), true);
             here.adopt(slot);
-            let child = Self::take_in(parent, slot, Body::name_of(body));
+            let child = Self::take_in(&*parent, slot, Body::name_of(body));
             options.put_context(here, slot);
             here.step_within(slot);
             // What it has started in that step is older: asyncio counts a child from when it is told of it.

@@ -20,11 +20,7 @@ mod clock;
 mod heap;
 mod host;
 
-use alloc::{
-    format,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{format, string::String, vec::Vec};
 use core::fmt::Write as _;
 
 use clock::{Jumping, Stepping};

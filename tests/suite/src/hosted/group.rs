@@ -560,7 +560,7 @@ pub(crate) fn what_goes_on_unwinding_under_foreign_wakers_takes_its_own_task_alo
 ) {
     type Held = Pin<Box<dyn Future<Output = ()>>>;
     world.run(async {
-        for by_group in [false, true] {
+        for shape in ["finally", "group", "scope"] {
             let (go, tick) = (Rc::new(Event::new()), Rc::new(Event::new()));
             let (goes, ticks) = (go.clone(), tick.clone());
             let body = async move {
@@ -569,8 +569,20 @@ pub(crate) fn what_goes_on_unwinding_under_foreign_wakers_takes_its_own_task_alo
                 goes.wait().await;
                 pending::<()>().await;
             };
-            let scope: Held = if by_group {
-                Box::pin(async move {
+            let held: Held = match shape {
+                "scope" => Box::pin(async move {
+                    let left: Result<(), GroupError<()>> = corio::scope(async |s| {
+                        s.spawn(async {
+                            finally(pending::<()>(), turns(6)).await;
+                            Ok(())
+                        });
+                        body.await;
+                        Ok(())
+                    })
+                    .await;
+                    drop(left);
+                }),
+                "group" => Box::pin(async move {
                     let left: Result<(), GroupError<()>> = group(async |g| {
                         g.spawn(async {
                             finally(pending::<()>(), turns(6)).await;
@@ -581,9 +593,8 @@ pub(crate) fn what_goes_on_unwinding_under_foreign_wakers_takes_its_own_task_alo
                     })
                     .await;
                     drop(left);
-                })
-            } else {
-                Box::pin(finally(body, turns(9)))
+                }),
+                _ => Box::pin(finally(body, turns(9))),
             };
             let task = spawn(async move {
                 let ticker: Held = Box::pin(async move {
@@ -592,7 +603,7 @@ pub(crate) fn what_goes_on_unwinding_under_foreign_wakers_takes_its_own_task_alo
                         ticks.clear();
                     }
                 });
-                FuturesUnordered::from_iter([scope, ticker]).for_each(async |()| {}).await;
+                FuturesUnordered::from_iter([held, ticker]).for_each(async |()| {}).await;
             });
             // Comes to a scope in one step and leaves it in the next.
             let beside = async |from: usize| {
@@ -613,9 +624,9 @@ pub(crate) fn what_goes_on_unwinding_under_foreign_wakers_takes_its_own_task_alo
                 tick.set();
             }
             turns(10).await;
-            assert!(task.is_done());
+            assert!(task.is_done(), "{shape}");
             for other in others {
-                assert!(other.is_done());
+                assert!(other.is_done(), "{shape}");
                 other.await.unwrap();
             }
         }
