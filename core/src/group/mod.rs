@@ -300,19 +300,20 @@ impl<E, L: Errors<E>> Circle<E, L> {
             {
                 parent.wake();
             }
-            let there = !ask || Family::cancel(family);
-            #[cfg(feature = "alloc")]
-            if let Some(parent) = parent
-                && ask
-                && there
-            {
-                parent.cancel_scope(awaits);
+            if !ask {
+                return poller.wake();
             }
-            #[cfg(not(feature = "alloc"))]
-            let _ = (parent, awaits);
-            if there {
-                poller.wake();
-            }
+            Family::cancel(family, |there| {
+                if there {
+                    #[cfg(feature = "alloc")]
+                    if let Some(parent) = parent {
+                        parent.cancel_scope(awaits);
+                    }
+                    #[cfg(not(feature = "alloc"))]
+                    let _ = (parent, awaits);
+                    poller.wake();
+                }
+            });
         }
     }
 }
@@ -330,7 +331,7 @@ impl<E, L> Circle<E, L> {
     fn cancel_all(&self) {
         self.aborting.set(true);
         // SAFETY: it is there, and not used any more when foreign code is called.
-        unsafe { Family::cancel(&raw const self.family) };
+        unsafe { Family::cancel(&raw const self.family, |_| ()) };
     }
 
     /// Notes who polls. Returns the task whose step this is, if it is polled by its own waker.

@@ -173,8 +173,8 @@ impl TaskId {
             && self.owner.is_some_and(|owner| core::ptr::eq(owner, slot.owner()) && owner.lease() == self.lease)
     }
 
-    /// The slot, while the task is in it, alive. Only what is this thread's is looked at: the loop, if its lease has not
-    /// ended; then the slot, if it is that loop's still.
+    /// The slot, while the task is in it, alive (`Named`). Only what is this thread's is looked at: the loop, if its lease has
+    /// not ended; then the slot, if it is that loop's still.
     pub(crate) fn alive(&self) -> Option<&'static Slot> {
         let (slot, owner) = (self.slot?, self.owner?);
         let same = owner.lease() == self.lease && core::ptr::eq(slot.owner(), owner);

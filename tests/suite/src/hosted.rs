@@ -10,6 +10,7 @@ mod models;
 mod panics;
 mod runner;
 mod shared;
+mod stale;
 mod storage;
 mod threads;
 mod waker;
