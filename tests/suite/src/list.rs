@@ -698,6 +698,7 @@ macro_rules! hosted_tests {
                 four_threads_play_ping_pong_with_the_loop
                 a_storm_of_wakes_while_tasks_end_and_slots_are_used_again
                 slots_used_a_million_times_with_stale_wakers_called
+                a_million_tasks_are_each_woken_in_a_storm_of_stale_wakes
                 threads_without_a_loop_share_primitives_with_the_tasks_of_one
                 waiters_in_threads_are_cancelled_at_random_and_no_permit_is_lost
                 wakes_under_somebodys_lock_do_not_block_each_other
