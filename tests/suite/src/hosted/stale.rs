@@ -15,7 +15,7 @@ use corio::{
 };
 
 use super::waker::{Move, witnessed};
-use super::{Hosted, Trace, on_drop, runner};
+use super::{Hosted, Trace, leak, on_drop, runner};
 use crate::World;
 use crate::harness::{MS, turns};
 
@@ -185,7 +185,7 @@ pub(crate) fn a_waiter_that_was_leaked_does_not_lead_to_where_its_future_was<W: 
                     Poll::Ready(())
                 })
                 .await;
-                core::mem::forget(waits);
+                leak(waits);
                 // Where it was there is another now.
                 *place.borrow_mut() = Some(core::mem::replace(&mut places[0], Future::new()));
                 if !between_steps {
@@ -293,7 +293,7 @@ pub(crate) fn a_closing_runner_drops_tasks_whose_places_callbacks_take<W: Hosted
             spawn(async move {
                 let _guard = on_drop(move || {
                     assert!(own.borrow().iter().all(|handle: &corio::TimerHandle| handle.cancel()));
-                    let answer: &'static Rc<Future<u8>> = Box::leak(Box::new(answer.clone()));
+                    let answer: &'static Rc<Future<u8>> = leak(answer.clone());
                     let mut all = Box::pin(gather([answer, answer, answer, answer]));
                     begin(all.as_mut());
                     *kept.borrow_mut() = Some(all);
