@@ -59,7 +59,8 @@ impl<T> Task<T> {
 #[must_use = "futures do nothing unless awaited"]
 pub struct Ended<'a> {
     watch: Watch,
-    _task: PhantomData<&'a ()>,
+    /// Borrowed, and on its loop's thread.
+    _task: PhantomData<(&'a (), *const ())>,
 }
 
 impl Ended<'_> {
