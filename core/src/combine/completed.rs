@@ -228,6 +228,9 @@ impl Deadline {
     }
 
     /// The time is up: whoever asks is told so for each task that has not ended.
+    ///
+    /// # Safety
+    /// `this` is one whose callback is armed.
     unsafe fn call(this: *const ()) {
         // SAFETY: a callback that is called is armed, so what it is in is there.
         let this = unsafe { &*this.cast::<Self>() };

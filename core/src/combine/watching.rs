@@ -217,6 +217,9 @@ impl<R: Rule> Child<R> {
     }
 
     /// It has ended, at least one turn ago.
+    ///
+    /// # Safety
+    /// `this` is one whose callback is armed.
     unsafe fn call(this: *const ()) {
         // SAFETY: `Home`: a callback that is called is armed, so the child is there, and its home. That is kept while
         // whoever waits is woken, who may drop it.

@@ -212,6 +212,8 @@ impl Line {
         waker
     }
 
+    /// # Safety
+    /// It is in this line.
     unsafe fn unlink(&mut self, waiter: &Waiter) {
         // SAFETY: `Linked`, `Filled`: it and its neighbours are in the line.
         unsafe {
@@ -228,7 +230,10 @@ impl Line {
         }
     }
 
-    /// Takes `first`, which is the first, out of the line: into `state`.
+    /// Takes `first` out of the line: into `state`.
+    ///
+    /// # Safety
+    /// It is the first of this line.
     #[inline]
     unsafe fn take_first(&mut self, first: &Waiter, state: u8) -> StoredWaker {
         // SAFETY: `Linked`, `Filled`, until its state says otherwise.
@@ -284,6 +289,9 @@ impl Line {
     }
 
     /// Takes the first out without a grant.
+    ///
+    /// # Safety
+    /// `first` is that.
     #[cold]
     unsafe fn pass(&mut self, first: &Waiter) {
         // SAFETY: by the caller's word. A waker that is leaving is one of ours: nothing need be dropped.
