@@ -1116,8 +1116,16 @@ mod loops {
             let mut all = Box::pin(crate::gather([&answer]));
             let waker = Arc::new(Here(thread::current().id())).into();
             run(async { assert!(all.as_mut().poll(&mut Context::from_waker(&waker)).is_pending()) });
-            let next = thread::spawn(|| run(async { yield_now().await }));
+            // It parks meanwhile, for the reason that is given with the models of `Wakes`.
+            let semaphore = forever(Semaphore::new(0));
+            let next = thread::spawn(move || {
+                run(async {
+                    semaphore.acquire().await.forget();
+                    yield_now().await;
+                });
+            });
             answer.set(7).unwrap();
+            semaphore.release();
             next.join().unwrap();
             drop(all);
         });
