@@ -13,9 +13,10 @@ use corio::wait::WaitCell;
 use corio::{
     Barrier, BoundedPermit, BoundedSemaphore, Broadcast, BroadcastReceiver, CallHandle, Cancelled, Condition,
     ConditionGuard, Context, ContextVar, DoneHandle, DynLifoQueue, DynPriorityQueue, DynQueue, Emitter, Event,
-    FutureWait, Instant, LifoQueue, Mutex, MutexGuard, OnceCell, OneShot, Permit, PoolFull, PriorityQueue, Queue,
-    RawCondition, RawLock, RunError, Runner, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, Signal, Sleep,
-    Spawn, Task, TaskPool, TimedOut, Timeout, TimerHandle, Token, Turn, Watch, WatchReceiver, YieldNow, generator,
+    FutureWait, Generator, Instant, LifoQueue, Mutex, MutexGuard, OnceCell, OneShot, Permit, PoolFull, PriorityQueue,
+    Queue, RawCondition, RawLock, RunError, Runner, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, Signal,
+    Sleep, Spawn, Task, TaskPool, TimedOut, Timeout, TimerHandle, Token, Turn, Watch, WatchReceiver, YieldNow,
+    generator,
 };
 use corio_mio::{MioReactor, Unparker};
 use corio_sim::{Deadlock, SimReactor, SimUnparker};
@@ -117,6 +118,155 @@ is_not! {
     Unpin: corio::queues::BroadcastSend<'static, u8, 2>, corio::queues::BroadcastRecv<'static, 'static, u8, 2>;
     Clone: Task<u8>, MutexGuard<'static, u8>, Permit<'static>, Sleep, Emitter<'static, u8>, BoundedPermit<'static>;
     Clone: RwLockReadGuard<'static, u8>, RwLockWriteGuard<'static, u8>, BroadcastReceiver<'static, u8, 2>;
+}
+
+/// All types that the crate has to offer, each with one example: which of the two traits it has. (What depends on its
+/// parameters is above.)
+macro_rules! types {
+    (@one Send Sync, $type:ty) => { is! { Send: $type; Sync: $type; } };
+    (@one Send, $type:ty) => { is! { Send: $type; } is_not! { Sync: $type; } };
+    (@one Sync, $type:ty) => { is! { Sync: $type; } is_not! { Send: $type; } };
+    (@one, $type:ty) => { is_not! { Send: $type; Sync: $type; } };
+    ($([$($trait:ident)*] $($type:ty),* $(,)?;)*) => {
+        types! { @each $([$($trait)*] $($type),*;)* }
+        const LISTED: &[&str] = &[$($(stringify!($type)),*),*];
+    };
+    (@each $([$($trait:ident)*] $($type:ty),*;)*) => { $(types! { @row [$($trait)*] $($type),* })* };
+    (@row [] $($type:ty),*) => { $(types! { @one, $type })* };
+    (@row [Send] $($type:ty),*) => { $(types! { @one Send, $type })* };
+    (@row [Sync] $($type:ty),*) => { $(types! { @one Sync, $type })* };
+    (@row [Send Sync] $($type:ty),*) => { $(types! { @one Send Sync, $type })* };
+}
+
+/// Attempts of a race.
+type Row = [std::future::Ready<Result<u8, u8>>; 2];
+
+types! {
+    // Of one loop: they stay on its thread.
+    [] corio::Runner<SimReactor>, corio::Handle, corio::Task<u8>, corio::Child<u8>, corio::TaskId, corio::Ended<'static>,
+        corio::Spawn, corio::Group<u8>, corio::GroupHandle<u8>, corio::PoolGroup<u8, u64, 2>,
+        corio::PoolGroupHandle<u8, u64, 2>, corio::Failure<'static>;
+    [] corio::CallHandle, corio::TimerHandle, corio::DoneHandle, corio::Future<u8>, corio::FutureWait<'static, u8>;
+    [] corio::Sleep, corio::Timeout<YieldNow>, corio::TimeLimit, corio::Limited<'static, YieldNow>,
+        corio::Finally<YieldNow, YieldNow>, corio::Within<YieldNow, YieldNow, fn()>;
+    [] corio::Gather<(Task<u8>, Task<u8>)>, corio::Wait<Task<u8>>, corio::Waited<Task<u8>>, corio::AsCompleted<Task<u8>>,
+        corio::AsCompletedWithin<Task<u8>>, corio::Shield<Task<u8>>, corio::CancelAndWait<Task<u8>>,
+        corio::StaggeredRace<Row>;
+    [] corio::Context, corio::Token<u8>, corio::ResetError<u8>, corio::context::Scoped<YieldNow>,
+        corio::context::Bound<u8, YieldNow>;
+    [] corio::Emitter<'static, u8>, corio::generator::Emit<'static, u8>;
+    // Its memory stays where it is.
+    [Sync] corio::LoopMemory, corio::TaskPool<[u64; 4], 2>;
+    // What tasks share with threads and interrupts.
+    [Send Sync] corio::ContextVar<u8>, corio::wait::WaitCell, corio::wait::WaitQueue;
+    [Send Sync] corio::Mutex<u8>, corio::RawLock, corio::Event, corio::Semaphore, corio::BoundedSemaphore,
+        corio::Condition<u8>, corio::RawCondition<&'static RawLock>, corio::Barrier, corio::RwLock<u8>, corio::OnceCell<u8>;
+    [Send Sync] corio::Queue<u8, 4>, corio::LifoQueue<u8, 4>, corio::PriorityQueue<u8, 4>, corio::DynQueue<u8>,
+        corio::DynLifoQueue<u8>, corio::DynPriorityQueue<u8>, corio::QueueOf<u8, corio::queues::Fifo<u8, 4>>;
+    [Send Sync] corio::queues::Fifo<u8, 4>, corio::queues::Lifo<u8, 4>, corio::queues::Priority<u8, 4>,
+        corio::queues::DynFifo<u8>, corio::queues::DynLifo<u8>, corio::queues::DynPriority<u8>;
+    [Send Sync] corio::OneShot<u8>, corio::Signal<u8>, corio::Watch<u8>, corio::WatchReceiver<'static, u8>,
+        corio::Broadcast<u8, 2>, corio::BroadcastReceiver<'static, u8, 2>;
+    // Guards.
+    [Send Sync] corio::MutexGuard<'static, u8>, corio::Permit<'static>, corio::BoundedPermit<'static>,
+        corio::ConditionGuard<'static, u8>, corio::RwLockReadGuard<'static, u8>, corio::RwLockWriteGuard<'static, u8>;
+    // Who waits for one of them may do it anywhere.
+    [Send Sync] corio::locks::Acquire<'static>, corio::locks::Lock<'static, u8>, corio::locks::EventWait<'static>,
+        corio::locks::AcquirePermit<'static>, corio::locks::AcquireBounded<'static>,
+        corio::locks::LockCondition<'static, u8>, corio::locks::ConditionWait<'static, u8>,
+        corio::locks::RawConditionWait<'static>, corio::locks::BarrierWait<'static>, corio::locks::RwLockRead<'static, u8>,
+        corio::locks::RwLockWrite<'static, u8>, corio::locks::OnceCellWait<'static, u8>,
+        corio::wait::WaitUntil<'static, fn() -> Option<u8>>;
+    [Send Sync] corio::queues::Get<'static, u8, corio::queues::Fifo<u8, 4>>,
+        corio::queues::Put<'static, u8, corio::queues::Fifo<u8, 4>>,
+        corio::queues::Join<'static, u8, corio::queues::Fifo<u8, 4>>, corio::queues::Recv<'static, u8>,
+        corio::queues::SignalWait<'static, u8>, corio::queues::Changed<'static, 'static, u8>,
+        corio::queues::BroadcastRecv<'static, 'static, u8, 2>, corio::queues::BroadcastSend<'static, u8, 2>;
+    // As what they are made of.
+    [Send Sync] YieldNow, corio::Join<(YieldNow, YieldNow)>, corio::Select<[YieldNow; 2]>, corio::Either<u8, u8>,
+        corio::Either3<u8, u8, u8>, corio::Either4<u8, u8, u8, u8>, corio::Either5<u8, u8, u8, u8, u8>,
+        corio::Either6<u8, u8, u8, u8, u8, u8>, corio::Until<u8>;
+    [Send Sync] Map<Items<u8>, fn(u8) -> u8>, Filter<Items<u8>, fn(&u8) -> bool>, Iter<std::vec::IntoIter<u8>>,
+        Next<'static, Items<u8>>;
+    // Values.
+    [Send Sync] corio::Instant, corio::Duration, corio::Turn, corio::Failed, corio::Shutdown;
+    [Send Sync] corio::combine::First, corio::combine::Outcomes, corio::combine::Values;
+    [Send Sync] corio::Cancelled, corio::TimedOut, corio::NotInForce, corio::Overrun<u8>, corio::PoolFull<u8>,
+        corio::RunError<Deadlock>, corio::GatherError<u8>, corio::GroupError<u8>, corio::FewErrors<u8, 2>,
+        corio::FewErrorsIter<u8, 2>, corio::BrokenBarrier, corio::NotLocked, corio::ReleasedTooOften, corio::SetError<u8>,
+        corio::ShutDown, corio::PutError<u8>, corio::TryPutError<u8>, corio::TryGetError, corio::TaskDoneTooOften,
+        corio::SendError<u8>, corio::TrySendError<u8>, corio::RecvError, corio::TryRecvError;
+}
+
+/// Generators have types without names.
+const fn generators_stay() {
+    const fn stays<B: corio::generator::Body>(_: &Generator<B>) {
+        is_not! { Send: Emitter<'static, u8>; }
+    }
+    let _ = || stays(&generator(async |mut y| y.emit(1_u8).await));
+}
+const _: () = generators_stay();
+
+/// What is exported and is no type, but for `Generator`, of which no example can be written (see above).
+const OTHERS: &[&str] = &[
+    "Body",
+    "Comprehension",
+    "Ending",
+    "Errors",
+    "Fallible",
+    "Futures",
+    "Generator",
+    "Mode",
+    "Reactor",
+    "Row",
+    "Store",
+    "Stream",
+    "Tasks",
+    "TryTasks",
+    "TryWaitable",
+    "Unpark",
+    "Waitable",
+];
+
+#[test]
+fn each_public_type_is_listed() {
+    let sources = [
+        include_str!("../core/src/lib.rs"),
+        include_str!("../core/src/combine/mod.rs"),
+        include_str!("../core/src/context/mod.rs"),
+        include_str!("../core/src/generator/mod.rs"),
+        include_str!("../core/src/locks/mod.rs"),
+        include_str!("../core/src/queues/mod.rs"),
+        include_str!("../core/src/wait/mod.rs"),
+    ];
+    // `corio :: Task < u8 >`, or without the spaces.
+    let name = |listed: &str| {
+        let path = listed.split('<').next().unwrap_or_default();
+        path.rsplit("::").next().unwrap_or_default().trim().to_owned()
+    };
+    let listed: Vec<String> = LISTED.iter().copied().map(name).collect();
+    let mut missing = Vec::new();
+    let mut found = 0;
+    for source in sources {
+        for exports in source.split("\npub use ").skip(1) {
+            let exports = exports.split(';').next().unwrap_or_default();
+            // Types, as all types here, begin with a capital.
+            for word in exports.split(|c: char| !c.is_alphanumeric() && c != '_') {
+                if word.starts_with(|c: char| c.is_ascii_uppercase()) && !OTHERS.contains(&word) {
+                    found += 1;
+                    if !listed.iter().any(|name| name == word) {
+                        missing.push(word);
+                    }
+                }
+            }
+        }
+        // All modules that are public are read.
+        for module in source.split("\npub mod ").skip(1).filter_map(|rest| rest.split([';', ' ']).next()) {
+            assert!(["combine", "context", "generator", "locks", "queues", "wait"].contains(&module), "{module}");
+        }
+    }
+    assert!(found > 100, "{found}");
+    assert!(missing.is_empty(), "say of each whether it is `Send` and `Sync`, in `types!` of this file: {missing:?}");
 }
 
 /// The futures of the primitives, which have no names to speak of.

@@ -4,12 +4,11 @@
 //! Each is an entry of the loop (see `sched::entry`) that stands in line with the awaiters, and is queued when its turn in
 //! that line has come.
 
-use crate::future::Future;
+use crate::future::{Future, Place};
 use crate::sched::{Ending, Entry, Failed, Failure, Loop, call, current};
 use crate::task::joiners::Key;
 use crate::task::slot::Slot;
 use crate::task::{Task, TaskId, waker};
-use crate::wait::Waiter;
 use alloc::rc::{Rc, Weak};
 use core::fmt;
 use core::panic::Location;
@@ -114,8 +113,7 @@ impl<T: 'static> Future<T> {
     #[track_caller]
     pub fn on_done<R: Ending>(self: &Rc<Self>, f: impl FnOnce(&Self) -> R + 'static) -> DoneHandle {
         let here = current::get("on_done()");
-        let call =
-            FutureDone { future: Some(self.clone()), waiter: Waiter::new(), f: Some(f), from: Location::caller() };
+        let call = FutureDone { future: Some(self.clone()), place: Place::new(), f: Some(f), from: Location::caller() };
         let entry = if self.is_done() { Entry::queue(here, call) } else { Entry::begin(here, call, false) };
         let weak: Weak<dyn Ends> = Rc::<Self>::downgrade(self);
         DoneHandle { entry, watched: Watched::Future(weak) }
@@ -213,7 +211,7 @@ pin_project_lite::pin_project! {
     struct FutureDone<T, F> {
         future: Option<Rc<Future<T>>>,
         #[pin]
-        waiter: Waiter,
+        place: Place,
         f: Option<F>,
         from: &'static Location<'static>,
     }
@@ -222,7 +220,7 @@ pin_project_lite::pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             if let Some(future) = this.future {
-                future.leave(this.waiter);
+                future.leave(this.place);
             }
         }
     }
@@ -234,7 +232,7 @@ impl<T, F: FnOnce(&Future<T>) -> R, R: Ending> core::future::Future for FutureDo
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         if let Some(future) = this.future {
-            ready!(future.poll_end(this.waiter, cx));
+            ready!(future.poll_end(this.place, cx));
         }
         if let (Some(future), Some(f)) = (this.future.take(), this.f.take()) {
             call(|| f(&future), this.from);

@@ -1,20 +1,24 @@
 #![allow(unsafe_code)] // a value that is written once and then read through shared references
 //! `Future`: a value that comes once, for any number of awaiters and callbacks.
 //!
-//! Those who wait stand in one line (see `wait`), awaiters and callbacks alike, and are woken in order of arrival when the
+//! Those who wait stand in one line (see `line`), awaiters and callbacks alike, and are woken in order of arrival when the
 //! future ends. As a task, a future is something that a cancellation is passed on to: whoever is cancelled while it awaits
 //! one cancels the future.
 //!
 //! Invariants:
-//! - `SetOnce`: the value is written under the lock, before the stage is `Done`, and is not touched again before the drop.
-//! - `InLine`: what a task notes is its own waiter, which says by its state all that there is to ask. Only while it is in the
-//!   line does it lead to the future, whose drop empties the line. So a waiter that was leaked leads to nothing that is gone.
+//! - `SetOnce`: the value is written while the stage is `Pending`, just before that is `Done`, and is not touched again before
+//!   the drop.
+//! - `OwnPlace`: what a task notes is its own place in the line, which says all that there is to ask, and leads along the
+//!   line. So one that was leaked leads to nothing that is gone, or has moved.
+
+mod line;
+
+pub(crate) use line::Place;
 
 use crate::sched::current;
 use crate::task::awaited::{Awaited, Awaits, Table, Waiting};
 use crate::task::slot::Slot;
 use crate::task::{Cancelled, StoredWaker};
-use crate::wait::{Guarded, Lines, Waiter};
 use core::cell::{Cell, UnsafeCell};
 use core::fmt;
 use core::future::IntoFuture;
@@ -23,17 +27,7 @@ use core::mem::MaybeUninit;
 use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Pending,
-    Done,
-    Cancelled,
-}
-
-impl Guarded for Stage {
-    type Guard = ();
-}
+use line::{Line, Stage};
 
 /// A value that is set once, and awaited by any number of tasks. asyncio: `Future`.
 ///
@@ -60,22 +54,16 @@ impl Guarded for Stage {
 /// comes; a timeout around it does the same. Under a foreign combinator with wakers of its own nothing is passed on: what is
 /// below is just dropped. Whoever should not have that say waits for an [`Event`](crate::Event) that is set beside it.
 pub struct Future<T> {
-    lines: Lines<Stage, 1>,
+    line: Line,
     value: UnsafeCell<MaybeUninit<T>>,
     /// The tasks that wait for it are cancelled with it: all is on one thread.
     _not_send: PhantomData<*const ()>,
 }
 
 impl<T> Future<T> {
-    crate::sync::const_fn! {
-        /// A future that is pending.
-        pub const fn new() -> Self {
-            Self {
-                lines: Lines::new(Stage::Pending),
-                value: UnsafeCell::new(MaybeUninit::uninit()),
-                _not_send: PhantomData,
-            }
-        }
+    /// A future that is pending.
+    pub const fn new() -> Self {
+        Self { line: Line::new(), value: UnsafeCell::new(MaybeUninit::uninit()), _not_send: PhantomData }
     }
 
     /// Sets the value. Awaiters and callbacks run in the next turn, in order of arrival. asyncio: `set_result`,
@@ -84,34 +72,37 @@ impl<T> Future<T> {
     /// # Errors
     /// When the future has ended; the value comes back.
     pub fn set(&self, value: T) -> Result<(), T> {
-        let mut value = Some(value);
-        self.end(Stage::Done, || {
-            if let Some(value) = value.take() {
-                // SAFETY: `SetOnce`: under the lock, and pending until now.
-                unsafe { (*self.value.get()).write(value) };
-            }
-        });
-        value.map_or(Ok(()), Err)
+        if self.is_done() {
+            return Err(value);
+        }
+        // SAFETY: `SetOnce`: pending until now.
+        unsafe { (*self.value.get()).write(value) };
+        self.line.end(Stage::Done);
+        Ok(())
     }
 
     /// Ends the future without a value; false if it has ended. asyncio: `cancel`.
     pub fn cancel(&self) -> bool {
-        self.end(Stage::Cancelled, || {})
+        let pending = !self.is_done();
+        if pending {
+            self.line.end(Stage::Cancelled);
+        }
+        pending
     }
 
     /// True once there is a value, or the future was cancelled. asyncio: `done`.
     pub fn is_done(&self) -> bool {
-        self.stage() != Stage::Pending
+        self.line.stage() != Stage::Pending
     }
 
     /// True once the future was cancelled. asyncio: `cancelled`.
     pub fn is_cancelled(&self) -> bool {
-        self.stage() == Stage::Cancelled
+        self.line.stage() == Stage::Cancelled
     }
 
     /// How it ended, or none while it is pending. asyncio: `result`, `exception`.
     pub fn outcome(&self) -> Option<Result<&T, Cancelled>> {
-        match self.stage() {
+        match self.line.stage() {
             Stage::Pending => None,
             // SAFETY: `SetOnce`: written, and there as long as `self`.
             Stage::Done => Some(Ok(unsafe { (*self.value.get()).assume_init_ref() })),
@@ -121,9 +112,9 @@ impl<T> Future<T> {
 
     /// How it ended, or none if it was pending, for whoever owns it.
     pub fn into_outcome(self) -> Option<Result<T, Cancelled>> {
-        let stage = self.stage();
+        let stage = self.line.stage();
         // Without a value the drop has nothing to do: whoever waits is gone, or was leaked.
-        self.forget_waiters();
+        self.line.forget_all();
         let this = core::mem::ManuallyDrop::new(self);
         match stage {
             Stage::Pending => None,
@@ -143,56 +134,33 @@ impl<T> Future<T> {
     pub fn wait(&self) -> FutureWait<'_, T> {
         let node = Node {
             awaited: Awaited::new(&Node::<T>::TABLE),
-            waiter: Waiter::new(),
+            place: Place::new(),
             future: self,
             waiting: Cell::new(None),
         };
         FutureWait { node, _future: PhantomData }
     }
 
-    fn stage(&self) -> Stage {
-        self.lines.with(|stage, _| *stage)
-    }
-
-    /// Ends it, unless it has ended; `f` is run under the lock then.
-    fn end(&self, as_: Stage, f: impl FnOnce()) -> bool {
-        let epoch = self.lines.with(|stage, lines| {
-            (*stage == Stage::Pending).then(|| {
-                f();
-                *stage = as_;
-                lines[0].begin_grant_all()
-            })
-        });
-        let Some(epoch) = epoch else { return false };
-        self.lines.wake_on(|_, lines| match as_ {
-            // So a waiter knows how it ended: see `InLine`.
-            Stage::Cancelled => lines[0].pass_older(epoch),
-            Stage::Pending | Stage::Done => lines[0].grant_older(epoch),
-        });
-        true
-    }
-
-    /// Takes out whoever is in line: their waiters were leaked.
-    fn forget_waiters(&self) {
-        let epoch = self.lines.with(|_, lines| lines[0].begin_grant_all());
-        loop {
-            let waker = self.lines.with(|_, lines| lines[0].grant_older(epoch));
-            if waker.is_none() {
-                return;
+    /// Has whoever is at `place` woken at the end, behind those who wait already; ready if it has ended. The owner of the
+    /// place calls `leave` in its drop, and uses it for this future only.
+    pub(crate) fn poll_end(&self, place: Pin<&mut Place>, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_done() {
+            // The clone of a foreign waker is foreign code, which may end the future.
+            let waker = StoredWaker::of(cx.waker());
+            if !self.is_done() {
+                // SAFETY: pinned, and pending; the rest is the owner's word.
+                drop(unsafe { self.line.stand(&place, waker) });
+                return Poll::Pending;
             }
         }
+        self.leave(place);
+        Poll::Ready(())
     }
 
-    /// Has `waiter` woken at the end, behind those who wait already; ready if it has ended. The waiter's owner calls
-    /// `leave` in its drop.
-    pub(crate) fn poll_end(&self, waiter: Pin<&mut Waiter>, cx: &mut Context<'_>) -> Poll<()> {
-        let ended = |stage: &mut Stage| (*stage != Stage::Pending).then_some(((), StoredWaker::NONE));
-        self.lines.poll::<0, _, _>(waiter, cx, |stage, _, _| ended(stage), |()| ())
-    }
-
-    /// Takes `waiter` out.
-    pub(crate) fn leave(&self, waiter: Pin<&mut Waiter>) {
-        self.lines.leave::<0>(waiter, |_, _, _| StoredWaker::NONE);
+    /// Takes `place` out.
+    pub(crate) fn leave(&self, place: Pin<&mut Place>) {
+        // SAFETY: in this line or in none, by the word of the place's owner.
+        drop(unsafe { self.line.leave(&place) });
     }
 }
 
@@ -207,8 +175,8 @@ impl<T> Default for Future<T> {
 
 impl<T> Drop for Future<T> {
     fn drop(&mut self) {
-        self.forget_waiters();
-        if self.stage() == Stage::Done {
+        self.line.forget_all();
+        if self.line.stage() == Stage::Done {
             // SAFETY: `SetOnce`: written, and not used again.
             unsafe { self.value.get_mut().assume_init_drop() };
         }
@@ -242,8 +210,8 @@ pub struct FutureWait<'a, T> {
 struct Node<T> {
     /// First, so that its address is the node's.
     awaited: Awaited,
-    waiter: Waiter,
-    /// It is there as long as the waiter is in line, and as the borrow of the `FutureWait`.
+    place: Place,
+    /// It is there as long as the borrow of the `FutureWait`, which is not as long as this if that was leaked.
     future: *const Future<T>,
     /// The task that has noted this.
     waiting: Cell<Option<Waiting>>,
@@ -251,13 +219,10 @@ struct Node<T> {
 
 impl<T> Node<T> {
     const TABLE: Table = Table {
-        // SAFETY: the table is that of such a node, which is there by the caller's word; in line, so the future is.
-        cancel: |this| unsafe {
-            let this = this.cast::<Self>().as_ref();
-            this.waiter.is_waiting() && (*this.future).cancel()
-        },
-        // SAFETY: the table is that of such a node, which is there by the caller's word.
-        was_cancelled: |this| unsafe { this.cast::<Self>().as_ref() }.waiter.is_passed(),
+        // SAFETY: the table is that of such a node, which is there by the caller's word; `OwnPlace`.
+        cancel: |this| unsafe { this.cast::<Self>().as_ref() }.place.cancel(),
+        // SAFETY: as above.
+        was_cancelled: |this| unsafe { this.cast::<Self>().as_ref() }.place.was_cancelled(),
     };
 
     /// Has `task`, whose step this is, note that it waits, and whoever noted it before forget it.
@@ -266,15 +231,15 @@ impl<T> Node<T> {
         // SAFETY: `OwnThread`: the node is not `Send`. `Noted`: it is pinned, and its drop takes the note back.
         unsafe {
             if let Some(before) = self.waiting.take() {
-                before.forget(awaits);
+                before.forget(awaits, self.place.was_cancelled());
             }
             self.waiting.set(task.map(|task| Waiting::note(task, awaits)));
         }
     }
 
-    fn waiter(self: Pin<&mut Self>) -> Pin<&mut Waiter> {
+    fn place(self: Pin<&mut Self>) -> Pin<&mut Place> {
         // SAFETY: pinned with it.
-        unsafe { self.map_unchecked_mut(|this| &mut this.waiter) }
+        unsafe { self.map_unchecked_mut(|this| &mut this.place) }
     }
 }
 
@@ -286,7 +251,7 @@ impl<'a, T> core::future::Future for FutureWait<'a, T> {
         let mut node = unsafe { self.map_unchecked_mut(|this| &mut this.node) };
         // SAFETY: borrowed for 'a.
         let future = unsafe { &*node.future };
-        let polled = future.poll_end(node.as_mut().waiter(), cx);
+        let polled = future.poll_end(node.as_mut().place(), cx);
         let task = current::find().and_then(|here| here.ready().running_task(cx.waker()));
         node.as_ref().note(task.filter(|_| polled.is_pending()));
         polled.map(|()| future.outcome().unwrap_or(Err(Cancelled)))
@@ -299,7 +264,7 @@ impl<T> Drop for FutureWait<'_, T> {
         let mut node = unsafe { Pin::new_unchecked(&mut self.node) };
         node.as_ref().note(None);
         // SAFETY: borrowed.
-        unsafe { &*node.future }.leave(node.as_mut().waiter());
+        unsafe { &*node.future }.leave(node.as_mut().place());
     }
 }
 

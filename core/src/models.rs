@@ -21,14 +21,16 @@ use loom::cell::Cell;
 use loom::sync::Notify;
 use loom::thread;
 use std::boxed::Box;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Wake;
 use std::vec::Vec;
 
+mod meeting;
 mod shared;
 
 /// Every interleaving in which threads are preempted, where they need not wait, this often at most.
-fn check(preemptions: usize, model: fn()) {
+fn check(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound.get_or_insert(preemptions);
     builder.check(model);
@@ -1040,6 +1042,92 @@ mod loops {
                 assert_eq!((next.await, cancelled.await), (Ok(()), Err(Cancelled)));
             });
             releasing.join().unwrap();
+        });
+    }
+
+    /// A task that ends at once, and leaves a thread that wakes it all the same: the thread.
+    async fn waking() -> thread::JoinHandle<()> {
+        poll_fn(|cx| {
+            let waker = cx.waker().clone();
+            Poll::Ready(thread::spawn(move || waker.wake()))
+        })
+        .await
+    }
+
+    // A settable future, and the combinators of tasks, are their loop's alone: their types do not leave the thread. What
+    // threads have of them is the wakers of those who wait, and of those whose places they have.
+
+    #[test]
+    fn a_future_is_awaited_under_wakes_from_elsewhere() {
+        for cancel in [false, true] {
+            let model = move || {
+                run(async move {
+                    let answer = Rc::new(crate::Future::new());
+                    let (side, threads) = (answer.clone(), Rc::new(Cell::new(None)));
+                    let woken = threads.clone();
+                    let waits = spawn(async move {
+                        let thread = waking().await;
+                        woken.set(Some(thread));
+                        side.wait().await.copied()
+                    });
+                    yield_now().await;
+                    if cancel {
+                        assert!(waits.cancel());
+                        assert_eq!((waits.await, answer.is_cancelled()), (Err(Cancelled), true));
+                    } else {
+                        answer.set(7).unwrap();
+                        assert_eq!(waits.await, Ok(Ok(7)));
+                    }
+                    threads.take().unwrap().join().unwrap();
+                });
+            };
+            check(3, model);
+        }
+    }
+
+    /// The place of the task that is woken is that of a callback by then.
+    #[test]
+    fn a_gather_goes_on_once_under_a_stale_wake() {
+        check(3, || {
+            run(async {
+                let answer = Rc::new(crate::Future::new());
+                let thread = spawn(waking()).await.unwrap();
+                let side = answer.clone();
+                let waits = spawn(async move { crate::gather([&side]).await.map(|[value]| *value) });
+                yield_now().await;
+                answer.set(7).unwrap();
+                assert_eq!(waits.await, Ok(Ok(7)));
+                thread.join().unwrap();
+            });
+        });
+    }
+
+    /// The loop of a callback has ended, and is another thread's: it must not be called there.
+    #[test]
+    fn a_callback_does_not_change_threads_with_its_loop() {
+        struct Here(thread::ThreadId);
+        impl Wake for Here {
+            fn wake(self: Arc<Self>) {
+                assert_eq!(thread::current().id(), self.0);
+            }
+        }
+        check(3, || {
+            let answer = Rc::new(crate::Future::new());
+            let mut all = Box::pin(crate::gather([&answer]));
+            let waker = Arc::new(Here(thread::current().id())).into();
+            run(async { assert!(all.as_mut().poll(&mut Context::from_waker(&waker)).is_pending()) });
+            // It parks meanwhile, for the reason that is given with the models of `Wakes`.
+            let semaphore = forever(Semaphore::new(0));
+            let next = thread::spawn(move || {
+                run(async {
+                    semaphore.acquire().await.forget();
+                    yield_now().await;
+                });
+            });
+            answer.set(7).unwrap();
+            semaphore.release();
+            next.join().unwrap();
+            drop(all);
         });
     }
 }

@@ -260,8 +260,11 @@ impl Sleep {
         let waker = StoredWaker::of(cx.waker());
         let mut deadline = self.timer.deadline();
         if place == Place::Heap {
-            // SAFETY: `Linked`, and `OwnThread`: a sleep is not `Send`.
-            drop(unsafe { self.timer.set_waker(waker) });
+            // The clone of a foreign waker is foreign code, by which a time limit may have been taken away.
+            if self.timer.is_linked() {
+                // SAFETY: `Linked`, and `OwnThread`: a sleep is not `Send`.
+                drop(unsafe { self.timer.set_waker(waker) });
+            }
         } else if place == Place::For && deadline == Instant::ZERO {
             self.timer.place.set(Place::Yielded);
             waker.wake();

@@ -357,8 +357,9 @@ impl Limit {
         }
         let awaited = !now.beside && now.task.is_some_and(Slot::is_waiting);
         let reserved = first && now.reserved;
-        self.as_mut().project().sleep.register_for(cx, now.task, awaited, reserved);
+        // First, for the clone of a foreign waker may take the deadline away again.
         self.set_stage(Stage::Running);
+        self.as_mut().project().sleep.register_for(cx, now.task, awaited, reserved);
         #[cfg(feature = "alloc")]
         if let (Some(place), Some(here)) = (place, now.here) {
             // SAFETY: it was taken from that loop in this step.

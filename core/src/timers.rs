@@ -456,6 +456,9 @@ unsafe fn walk<'a>(root: *const Timer, mut look: impl FnMut(&'a Timer) -> Walk) 
 }
 
 /// A heap, or none, and another one.
+///
+/// # Safety
+/// (This one and the next three) `Linked`: null, or nodes that are registered, or just leave.
 #[inline]
 unsafe fn meld_with(heap: *const Timer, other: &Timer) -> *const Timer {
     // SAFETY: `Linked`.

@@ -80,6 +80,99 @@
 //! drop(guard);
 //! ```
 //!
+//! What waits does not outlive what it waits for, and what is awaited is not moved meanwhile:
+//!
+//! ```
+//! let event = corio::Event::new();
+//! drop(event.wait());
+//! let future = corio::Future::<u8>::new();
+//! drop(future.wait());
+//! let moved = future;
+//! let limit = corio::TimeLimit::new(None);
+//! drop(limit.scope(async {}));
+//! # drop(moved);
+//! # fn ended(task: corio::Task<u8>) {
+//! drop(task.ended());
+//! drop(task);
+//! # }
+//! ```
+//! ```compile_fail,E0597
+//! let waits = {
+//!     let event = corio::Event::new();
+//!     event.wait()
+//! };
+//! drop(waits);
+//! ```
+//! ```compile_fail,E0505
+//! let future = corio::Future::<u8>::new();
+//! let waits = future.wait();
+//! let moved = future;
+//! drop((waits, moved));
+//! ```
+//! ```compile_fail,E0505
+//! # fn ended(task: corio::Task<u8>) {
+//! let ended = task.ended();
+//! drop(task);
+//! drop(ended);
+//! # }
+//! ```
+//! ```compile_fail,E0597
+//! let scope = {
+//!     let limit = corio::TimeLimit::new(None);
+//!     limit.scope(async {})
+//! };
+//! drop(scope);
+//! ```
+//! ```compile_fail,E0597
+//! let receiver = {
+//!     let watch = corio::Watch::new(1);
+//!     watch.subscribe()
+//! };
+//! drop(receiver);
+//! ```
+//!
+//! A child may outlive the frame that its group is in, as any task may, so it borrows nothing; and the group is its body's, who
+//! gives others a handle:
+//!
+//! ```
+//! let group = corio::group(async |g| {
+//!     let number = 5;
+//!     g.spawn(async move { Ok::<_, ()>(number + 1) });
+//!     Ok(g.handle())
+//! });
+//! # drop(group);
+//! ```
+//! ```compile_fail,E0373
+//! let group = corio::group(async |g| {
+//!     let number = 5;
+//!     g.spawn(async { Ok::<_, ()>(number + 1) });
+//!     Ok(())
+//! });
+//! # drop(group);
+//! ```
+//! ```compile_fail
+//! let mut kept: Option<&corio::Group<()>> = None;
+//! let group = corio::group(async |g| {
+//!     kept = Some(g);
+//!     Ok(())
+//! });
+//! # drop(group);
+//! ```
+//!
+//! What belongs to a loop does not leave its thread, not even for a while:
+//!
+//! ```compile_fail,E0277
+//! # fn send(task: corio::Task<u8>) {
+//! std::thread::spawn(move || drop(task));
+//! # }
+//! ```
+//! ```compile_fail,E0277
+//! # fn lend(task: corio::Task<u8>) {
+//! let ended = task.ended();
+//! std::thread::scope(|threads| drop(threads.spawn(move || drop(ended))));
+//! # }
+//! ```
+//!
 //! A runner runs one thing at a time:
 //!
 //! ```

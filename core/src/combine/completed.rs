@@ -228,10 +228,18 @@ impl Deadline {
     }
 
     /// The time is up: whoever asks is told so for each task that has not ended.
+    ///
+    /// # Safety
+    /// `this` is one whose callback is armed.
     unsafe fn call(this: *const ()) {
-        // SAFETY: a callback that is called is armed, so what it is in is there. What it is for is kept while whoever waits
-        // is woken, who may drop both.
-        let of = unsafe { &*this.cast::<Self>() }.of.clone();
+        // SAFETY: a callback that is called is armed, so what it is in is there.
+        let this = unsafe { &*this.cast::<Self>() };
+        if !this.sleep.has_ended() {
+            // A stale wake of the slot.
+            return;
+        }
+        // Kept while whoever waits is woken, who may drop it, and this too.
+        let of = this.of.clone();
         for (index, has_ended) in of.rule.has_ended.iter().enumerate().filter(|(_, has_ended)| !has_ended.get()) {
             has_ended.set(true);
             of.unwatch(index);

@@ -1,10 +1,9 @@
 //! What a combinator watches: a task, or a settable future.
 
-use crate::future::Future;
+use crate::future::{Future, Place};
 use crate::task::slot::Slot;
 use crate::task::waker;
-use crate::task::watched::{End, Watched};
-use crate::wait::Waiter;
+use crate::task::watched::{End, Kept, Watched};
 use alloc::rc::Rc;
 use core::pin::Pin;
 use core::task::Context;
@@ -22,21 +21,21 @@ pub enum Source {
 
 /// A settable future, whatever its type.
 pub(super) trait Ends {
-    fn watch(&self, waiter: Pin<&mut Waiter>, slot: &'static Slot);
-    fn unwatch(&self, waiter: Pin<&mut Waiter>);
+    fn watch(&self, place: Pin<&mut Place>, slot: &'static Slot);
+    fn unwatch(&self, place: Pin<&mut Place>);
     fn end_by_cancel(&self) -> bool;
     fn end(&self) -> Option<End>;
 }
 
 impl<T: 'static> Ends for Future<T> {
-    fn watch(&self, waiter: Pin<&mut Waiter>, slot: &'static Slot) {
-        if self.poll_end(waiter, &mut Context::from_waker(&waker::of(slot))).is_ready() {
+    fn watch(&self, place: Pin<&mut Place>, slot: &'static Slot) {
+        if self.poll_end(place, &mut Context::from_waker(&waker::of(slot))).is_ready() {
             slot.wake();
         }
     }
 
-    fn unwatch(&self, waiter: Pin<&mut Waiter>) {
-        self.leave(waiter);
+    fn unwatch(&self, place: Pin<&mut Place>) {
+        self.leave(place);
     }
 
     fn end_by_cancel(&self) -> bool {
@@ -52,20 +51,20 @@ impl<T: 'static> Ends for Future<T> {
 }
 
 impl Source {
-    /// Has `slot` woken when it ends, behind all who wait for that already. A future keeps the place in `waiter`, which is
+    /// Has `slot` woken when it ends, behind all who wait for that already. A future stands at `place`, which is
     /// nowhere yet, until `unwatch`.
-    pub(super) fn watch(&self, slot: &'static Slot, waiter: Pin<&mut Waiter>) {
+    pub(super) fn watch(&self, slot: &'static Slot, place: Pin<&mut Place>) {
         match self {
             Self::Task(task) => task.watch(slot),
-            Self::Future(future) => future.watch(waiter, slot),
+            Self::Future(future) => future.watch(place, slot),
         }
     }
 
     /// Has `slot` not woken, if it still is to be.
-    pub(super) fn unwatch(&self, slot: &'static Slot, waiter: Pin<&mut Waiter>) {
+    pub(super) fn unwatch(&self, slot: &'static Slot, place: Pin<&mut Place>) {
         match self {
             Self::Task(task) => task.unwatch(slot),
-            Self::Future(future) => future.unwatch(waiter),
+            Self::Future(future) => future.unwatch(place),
         }
     }
 
@@ -82,6 +81,14 @@ impl Source {
         match self {
             Self::Task(task) => task.end(),
             Self::Future(future) => future.end(),
+        }
+    }
+
+    /// Keeps what it has ended with, if that is something, even if its handle goes. A future is kept by this in any case.
+    pub(super) fn keep(&self) -> Option<Kept> {
+        match self {
+            Self::Task(task) => task.keep(),
+            Self::Future(_) => None,
         }
     }
 

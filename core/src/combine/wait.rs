@@ -136,7 +136,7 @@ impl<T> Rule for WaitRule<T> {
             Until::FirstCompleted => true,
             Until::First(holds) => holds(match end {
                 End::Cancelled => Err(Cancelled),
-                // SAFETY: the tasks have outputs of that type, and this one is there.
+                // SAFETY: the tasks have outputs of that type, and this one is there, and kept (`shows`).
                 End::Output(output) => Ok(unsafe { &*output.cast() }),
             }),
         };
@@ -146,6 +146,10 @@ impl<T> Rule for WaitRule<T> {
 
     fn is_over(&self) -> bool {
         self.over.get()
+    }
+
+    fn shows(&self) -> bool {
+        matches!(self.until, Until::First(_))
     }
 }
 

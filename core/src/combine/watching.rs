@@ -11,13 +11,14 @@
 //! - `OwnThread`: it is not `Send`, and callbacks are run by the loop of the thread that has armed them.
 
 use super::source::Source;
+use crate::future::Place;
 use crate::sched::{Loop, current};
 use crate::task::StoredWaker;
 use crate::task::awaited::{Awaited, Awaits, Table};
 use crate::task::callback::Callback;
 use crate::task::slot::Slot;
 use crate::task::watched::End;
-use crate::wait::{Finally, Waiter};
+use crate::wait::{Finally, to_the_end};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -33,6 +34,11 @@ pub(super) trait Rule: Sized {
 
     /// True when it is decided what this comes to.
     fn is_over(&self) -> bool;
+
+    /// True when it shows what a child has returned to code that is not ours.
+    fn shows(&self) -> bool {
+        false
+    }
 
     /// The children were asked to end; `any`: some are still to do so.
     fn cancelled(&self, _any: bool) {}
@@ -50,10 +56,12 @@ pub(super) struct Watching<R: Rule> {
     here: &'static Loop,
     lease: u32,
     waiter: Cell<StoredWaker>,
+    /// A request to cancel is being passed on to the children.
+    cancelling: Cell<bool>,
+    /// One was.
+    asked: Cell<bool>,
     /// The task that waits for this, as its slot says.
     noted: Cell<Option<&'static Slot>>,
-    /// The children are just being asked to end.
-    cancelling: Cell<bool>,
     pub(super) rule: R,
     children: Box<[Child<R>]>,
 }
@@ -62,7 +70,7 @@ struct Child<R: Rule> {
     callback: Callback,
     watched: Source,
     /// Its place in the line of a future.
-    waiter: UnsafeCell<Waiter>,
+    place: UnsafeCell<Place>,
     home: Cell<*const Watching<R>>,
     index: usize,
     watches: Cell<bool>,
@@ -77,14 +85,16 @@ impl<R: Rule> Watching<R> {
                 Rc::increment_strong_count(this);
                 Rc::from_raw(this)
             };
-            // It may come back here, where tasks wait for each other: then whoever waits here unwinds at once.
+            // A child that waits for this, by way of others perhaps, is not asked again.
             if this.rule.is_over() || this.cancelling.replace(true) {
                 return false;
             }
-            let _cancelled = Finally(|| this.cancelling.set(false));
+            this.asked.set(true);
             let mut any = false;
-            for child in &this.children {
-                any |= child.watched.cancel();
+            {
+                let _done = Finally(|| this.cancelling.set(false));
+                let mut children = this.children.iter();
+                to_the_end(|| children.next().map(|child| any |= child.watched.cancel()).is_some());
             }
             this.rule.cancelled(any);
             // If none goes on any more, their callbacks are queued: whoever waits goes on with the last of them, not before.
@@ -101,7 +111,7 @@ impl<R: Rule> Watching<R> {
         let child = |(index, watched)| Child {
             callback: Callback::new(Child::<R>::call),
             watched,
-            waiter: UnsafeCell::new(Waiter::new()),
+            place: UnsafeCell::new(Place::new()),
             home: Cell::new(ptr::null()),
             index,
             watches: Cell::new(false),
@@ -111,15 +121,16 @@ impl<R: Rule> Watching<R> {
             here,
             lease: here.ready().lease(),
             waiter: Cell::new(StoredWaker::NONE),
-            noted: Cell::new(None),
             cancelling: Cell::new(false),
+            asked: Cell::new(false),
+            noted: Cell::new(None),
             rule,
             children: of.into_iter().enumerate().map(child).collect(),
         });
         for child in &this.children {
             child.home.set(Rc::as_ptr(&this));
             if child.watched.end().is_none() {
-                child.watched.watch(child.arm(here), child.waiter());
+                child.watched.watch(child.arm(here), child.place());
                 child.watches.set(true);
             }
         }
@@ -164,7 +175,7 @@ impl<R: Rule> Watching<R> {
             && ptr::eq(task.owner(), ready)
         {
             // SAFETY: the loop is this thread's, and so its tasks are.
-            unsafe { task.forget(Awaits::other(NonNull::from(self).cast())) };
+            unsafe { task.forget(Awaits::other(NonNull::from(self).cast()), self.asked.get()) };
         }
     }
 
@@ -191,21 +202,24 @@ impl<R: Rule> Child<R> {
     }
 
     #[expect(clippy::mut_from_ref, reason = "one thread, and one use at a time")]
-    fn waiter(&self) -> Pin<&mut Waiter> {
+    fn place(&self) -> Pin<&mut Place> {
         // SAFETY: `Home`: it does not move until it is dropped; `OwnThread`, and those who take it use it in one line.
-        unsafe { Pin::new_unchecked(&mut *self.waiter.get()) }
+        unsafe { Pin::new_unchecked(&mut *self.place.get()) }
     }
 
     fn unwatch(&self) {
         if self.watches.replace(false)
             && let Some(slot) = self.callback.slot()
         {
-            self.watched.unwatch(slot, self.waiter());
+            self.watched.unwatch(slot, self.place());
         }
         self.callback.disarm();
     }
 
     /// It has ended, at least one turn ago.
+    ///
+    /// # Safety
+    /// `this` is one whose callback is armed.
     unsafe fn call(this: *const ()) {
         // SAFETY: `Home`: a callback that is called is armed, so the child is there, and its home. That is kept while
         // whoever waits is woken, who may drop it.
@@ -217,7 +231,11 @@ impl<R: Rule> Child<R> {
         // A stale wake of the slot may come before the end.
         let Some(end) = this.watched.end() else { return };
         this.unwatch();
-        if home.rule.ended(this.index, end) {
+        let over = {
+            let _kept = home.rule.shows().then(|| this.watched.keep());
+            home.rule.ended(this.index, end)
+        };
+        if over {
             home.wake();
         }
     }

@@ -316,19 +316,20 @@ impl<E, L: Errors<E>> Circle<E, L> {
             {
                 parent.wake();
             }
-            let there = !ask || Family::cancel(family);
-            #[cfg(feature = "alloc")]
-            if let Some(parent) = parent
-                && ask
-                && there
-            {
-                parent.cancel_scope(awaits);
+            if !ask {
+                return poller.wake();
             }
-            #[cfg(not(feature = "alloc"))]
-            let _ = (parent, awaits);
-            if there {
-                poller.wake();
-            }
+            Family::cancel(family, |there| {
+                if there {
+                    #[cfg(feature = "alloc")]
+                    if let Some(parent) = parent {
+                        parent.cancel_scope(awaits);
+                    }
+                    #[cfg(not(feature = "alloc"))]
+                    let _ = (parent, awaits);
+                    poller.wake();
+                }
+            });
         }
     }
 }
@@ -349,7 +350,7 @@ impl<E, L> Circle<E, L> {
         // SAFETY: by the caller's word.
         unsafe {
             (*this).aborting.set(true);
-            Family::cancel(&raw const (*this).family);
+            Family::cancel(&raw const (*this).family, |_| ());
         }
     }
 

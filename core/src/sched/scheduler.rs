@@ -850,6 +850,9 @@ impl Loop {
         self.ready.wakes().awake();
         // SAFETY: by the caller's word.
         unsafe {
+            // Also those that came when the loop was all but over, by the drop of its hook say.
+            #[cfg(feature = "alloc")]
+            self.ready.each_slot(Slot::retire_callback);
             self.ready.wakes().open();
             self.with(|state| {
                 state.last = Instant::ZERO;

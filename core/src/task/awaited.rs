@@ -67,15 +67,15 @@ impl Waiting {
         Self { slot, owner: slot.owner(), lease: slot.owner().lease() }
     }
 
-    /// Takes the note back, if it is there still.
+    /// Takes the note back, if it is there still; `asked`: see `Slot::forget`.
     ///
     /// # Safety
     /// On the thread where it was made.
-    pub(crate) unsafe fn forget(self, awaits: Awaits) {
+    pub(crate) unsafe fn forget(self, awaits: Awaits, asked: bool) {
         // The loop may have ended, and be another thread's by now; then the slot is not looked at.
         if self.owner.lease() == self.lease && ptr::eq(self.slot.owner(), self.owner) {
             // SAFETY: the loop is this thread's, as it was then.
-            unsafe { self.slot.forget(awaits) };
+            unsafe { self.slot.forget(awaits, asked) };
         }
     }
 }

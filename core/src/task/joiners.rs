@@ -11,7 +11,7 @@ use super::slot::Slot;
 mod flavour {
     use super::*;
     use alloc::boxed::Box;
-    use alloc::vec::Vec;
+    use alloc::vec::{self, Vec};
     use core::mem::ManuallyDrop;
 
     /// Those who wait for the end of a task. One word.
@@ -186,10 +186,22 @@ mod flavour {
 
         #[cold]
         fn wake_many(self) {
-            if let Some(list) = ManuallyDrop::new(self).list() {
-                for joiner in *list {
-                    joiner.waker.wake();
+            /// The others, when the waker of one panics.
+            struct Rest(vec::IntoIter<Joiner>);
+            impl Rest {
+                fn wake(&mut self) {
+                    for joiner in self.0.by_ref() {
+                        joiner.waker.wake();
+                    }
                 }
+            }
+            impl Drop for Rest {
+                fn drop(&mut self) {
+                    self.wake();
+                }
+            }
+            if let Some(list) = ManuallyDrop::new(self).list() {
+                Rest(list.into_iter()).wake();
             }
         }
 

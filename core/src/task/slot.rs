@@ -6,6 +6,8 @@
 //!   `static`, or in the frame of a `run_all` that does not return.
 //! - `OwnerOnly`: `body` is touched only by the loop that owns the slot, on its thread, or while the mark
 //!   is held by whoever is taking the slot into use.
+//! - `Named`: the number of a slot is that of the task in it, or of the last one that was; and 0 when it holds something that
+//!   is no task to its loop (a lent future, a callback), or never held any. So who names a task finds it, or nothing.
 //! - `Claimed`: a slot is taken into use by setting its mark, as a wake does. So a stale wake on its way to
 //!   the old owner's queue keeps the slot out of use until that queue has popped it, and a slot never belongs to two
 //!   loops.
@@ -475,6 +477,12 @@ impl Slot {
         self.change(SETTLED, 0);
     }
 
+    /// The body does not belong to the handle for a while.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn unsettle(&self) {
+        self.change(0, SETTLED);
+    }
+
     /// True when the body belongs to the handle. Between the end of a task and this its future is being dropped.
     pub(crate) fn is_settled(&self) -> bool {
         self.flags.load(Ordering::Relaxed) & SETTLED != 0
@@ -750,11 +758,12 @@ impl Slot {
         self.change(WAITS, 0);
     }
 
-    /// What the task waited for goes.
+    /// What the task waited for goes. `asked`: a request to cancel was passed on to it, and it has not come back to the task:
+    /// that unwinds at its next step.
     ///
     /// # Safety
     /// On the thread of the owner.
-    pub(crate) unsafe fn forget(&self, awaits: Awaits) {
+    pub(crate) unsafe fn forget(&'static self, awaits: Awaits, asked: bool) {
         // SAFETY: alive and a task: the header is there.
         unsafe {
             if self.is_alive()
@@ -763,6 +772,9 @@ impl Slot {
                 && (*self.header()).awaits() == awaits
             {
                 self.change(0, WAITS);
+                if asked && self.cancels() > 0 {
+                    self.leave_soon();
+                }
             }
         }
     }

@@ -59,7 +59,8 @@ impl<T> Task<T> {
 #[must_use = "futures do nothing unless awaited"]
 pub struct Ended<'a> {
     watch: Watch,
-    _task: PhantomData<&'a ()>,
+    /// Borrowed, and on its loop's thread.
+    _task: PhantomData<(&'a (), *const ())>,
 }
 
 impl Ended<'_> {
@@ -173,8 +174,8 @@ impl TaskId {
             && self.owner.is_some_and(|owner| core::ptr::eq(owner, slot.owner()))
     }
 
-    /// The slot, while the task is in it, alive. Only what is this thread's is looked at: the loop, if its lease has not
-    /// ended; then the slot, if it is that loop's still.
+    /// The slot, while the task is in it, alive (`Named`). Only what is this thread's is looked at: the loop, if its lease has
+    /// not ended; then the slot, if it is that loop's still.
     pub(crate) fn alive(&self) -> Option<&'static Slot> {
         let (slot, owner) = (self.slot?, self.owner?);
         let same = owner.lease() == self.lease && core::ptr::eq(slot.owner(), owner);

@@ -10,6 +10,7 @@ use super::handle::header;
 use super::joiners::Key;
 use super::ready::Ready;
 use super::slot::Slot;
+use core::marker::PhantomData;
 use core::ptr;
 
 /// Something that ends, and may be watched and cancelled until then. It stays on its thread.
@@ -100,6 +101,14 @@ impl Watched {
         (self.table.end)(self)
     }
 
+    /// Keeps the output, if it is there, whatever becomes of the handle: until what is returned is dropped the task is as
+    /// between its end and where its loop is done with it.
+    pub(crate) fn keep(&self) -> Option<Kept> {
+        let slot = self.slot().filter(|slot| slot.is_settled() && slot.has_output())?;
+        slot.unsettle();
+        Some(Kept(slot, PhantomData))
+    }
+
     /// Something that no other has while both are there; none for what has never begun.
     pub(crate) fn name(&self) -> Option<(usize, u32)> {
         (!self.what.is_null()).then(|| (self.what.addr(), self.id))
@@ -112,5 +121,24 @@ impl Watched {
         let (slot, owner) = unsafe { (self.what.cast::<Slot>().as_ref()?, self.owner.as_ref()?) };
         let same = owner.lease() == self.lease && ptr::eq(slot.owner(), owner);
         (same && slot.id() == self.id && slot.has_handle()).then_some(slot)
+    }
+}
+
+/// A task that has ended, whose output is kept. It stays on its thread.
+pub(crate) struct Kept(&'static Slot, PhantomData<*const ()>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // SAFETY: `OwnThread`: this is not `Send`. Nobody has freed the body: it was not settled.
+        unsafe {
+            if self.0.has_handle() {
+                self.0.set_settled();
+                // Who has come to wait for the end meanwhile.
+                let join = header(self.0).as_ref().take_join();
+                join.wake();
+            } else {
+                Header::free(header(self.0), self.0);
+            }
+        }
     }
 }

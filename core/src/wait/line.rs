@@ -23,8 +23,7 @@ use core::ptr;
 const IDLE: u8 = 0;
 const WAITING: u8 = 1;
 const GRANTED: u8 = 2;
-/// Taken out of the line without a grant: because its task is about to drop it (if it does not, it begins anew), or because
-/// there will never be one.
+/// Taken out of the line without a grant, because its task is about to drop it. If it does not, it begins anew.
 const PASSED: u8 = 3;
 
 /// A place in a line, pinned in the future that waits.
@@ -141,16 +140,6 @@ impl Waiter {
         self.state.load(Ordering::Relaxed)
     }
 
-    /// True while it is in the line. Under the lock, or where all is on one thread.
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.state() == WAITING
-    }
-
-    /// True if it was taken out of the line without a grant. Under the lock, or where all is on one thread.
-    pub(crate) fn is_passed(&self) -> bool {
-        self.state() == PASSED
-    }
-
     #[inline]
     fn set_state(&self, state: u8) {
         self.state.store(state, Ordering::Relaxed);
@@ -223,6 +212,8 @@ impl Line {
         waker
     }
 
+    /// # Safety
+    /// It is in this line.
     unsafe fn unlink(&mut self, waiter: &Waiter) {
         // SAFETY: `Linked`, `Filled`: it and its neighbours are in the line.
         unsafe {
@@ -239,7 +230,10 @@ impl Line {
         }
     }
 
-    /// Takes `first`, which is the first, out of the line: into `state`.
+    /// Takes `first` out of the line: into `state`.
+    ///
+    /// # Safety
+    /// It is the first of this line.
     #[inline]
     unsafe fn take_first(&mut self, first: &Waiter, state: u8) -> StoredWaker {
         // SAFETY: `Linked`, `Filled`, until its state says otherwise.
@@ -295,21 +289,13 @@ impl Line {
     }
 
     /// Takes the first out without a grant.
+    ///
+    /// # Safety
+    /// `first` is that.
     #[cold]
     unsafe fn pass(&mut self, first: &Waiter) {
         // SAFETY: by the caller's word. A waker that is leaving is one of ours: nothing need be dropped.
         drop(unsafe { self.take_first(first, PASSED) });
-    }
-
-    /// Takes the first out without a grant, and returns its waker, if it was in line when `begin_grant_all` returned `epoch`.
-    pub(crate) fn pass_older(&mut self, epoch: u32) -> StoredWaker {
-        // SAFETY: `Linked`.
-        unsafe {
-            match self.first.as_ref() {
-                Some(first) if first.node().is_older(epoch) => self.take_first(first, PASSED),
-                _ => StoredWaker::NONE,
-            }
-        }
     }
 
     /// True when none is here to stay: all are about to be dropped by their tasks.

@@ -2,7 +2,7 @@
 
 use core::pin::pin;
 
-use corio::{Condition, NotLocked, RawCondition, RawLock, TimedOut, sleep, timeout, yield_now};
+use corio::{Condition, Event, NotLocked, RawCondition, RawLock, TimedOut, sleep, timeout, yield_now};
 
 use crate::World;
 use crate::harness::{Bell, Count, Log, MS, NoteOnDrop, Own, Turns, poll, poll_opt, run, spawn, turns};
@@ -238,16 +238,18 @@ pub(crate) fn a_timeout_around_a_wait_ends_it_when_it_has_the_lock<W: World>(wor
 
 pub(crate) fn a_task_may_wait_again_after_a_timeout_around_a_wait<W: World>(world: &mut W) {
     static CONDITION: Condition<u32> = Condition::new(0);
+    static AGAIN: Event = Event::new();
     run(world, async {
         let task = spawn(async {
             for _ in 0..2 {
                 let value = CONDITION.lock().await;
                 assert!(timeout(MS, value.wait()).await.is_err());
             }
-            *CONDITION.lock().await.wait().await
+            let value = CONDITION.lock().await;
+            AGAIN.set();
+            *value.wait().await
         });
-        sleep(5 * MS).await;
-        turns(3).await;
+        AGAIN.wait().await;
         let mut value = CONDITION.lock().await;
         *value = 5;
         value.notify(1);

@@ -606,6 +606,8 @@ macro_rules! hosted_tests {
                 a_sleep_dropped_by_the_waker_of_another_that_is_due_with_it
                 a_closing_runner_whose_tasks_spawn_wake_and_wait_in_their_destructors
                 a_body_that_emits_while_it_is_dropped
+                tasks_that_await_each_other_are_cancelled
+                a_time_limit_taken_away_while_a_waker_is_cloned
             }
             models {
                 a_raw_lock_does_as_the_model
@@ -638,6 +640,8 @@ macro_rules! hosted_tests {
                 a_waker_that_panics_in_a_timer_does_not_lose_the_other_timers
                 a_leftover_that_panics_when_the_runner_goes_does_not_spoil_the_next_runner
                 an_event_releases_those_behind_a_waker_that_panics
+                the_end_of_a_task_is_told_to_those_behind_a_waker_that_panics
+                a_group_that_is_dropped_lets_all_children_go_though_a_waker_panics
                 the_last_task_done_tells_those_behind_a_waker_that_panics
                 shutdown_tells_all_though_wakers_panic
                 shutdown_drops_the_items_behind_one_whose_drop_panics
@@ -680,6 +684,18 @@ macro_rules! hosted_tests {
                 a_value_is_made_once_however_many_threads_want_it_and_give_up
                 a_value_watched_from_threads_is_never_a_mixture_and_no_change_is_lost
             }
+            stale {
+                a_handle_of_a_callback_that_was_called_leads_to_no_other
+                a_name_of_a_task_that_has_ended_leads_to_no_callback
+                a_name_of_a_task_that_has_ended_leads_to_no_lent_future
+                a_callback_is_called_though_the_place_of_its_task_is_taken
+                a_stale_wake_is_no_end_of_time_and_no_end_of_a_task
+                a_callback_of_a_loop_that_has_ended_is_called_by_no_other
+                a_waiter_that_was_leaked_does_not_lead_to_where_its_future_was
+                a_future_is_cancelled_through_a_waiter_whatever_wakers_do
+                a_closing_runner_drops_tasks_whose_places_callbacks_take
+                a_predicate_that_drops_the_task_that_it_looks_at
+            }
             storage {
                 futures_and_outputs_of_any_size_and_alignment
                 a_task_has_the_name_it_was_given
@@ -695,6 +711,7 @@ macro_rules! hosted_tests {
                 four_threads_play_ping_pong_with_the_loop
                 a_storm_of_wakes_while_tasks_end_and_slots_are_used_again
                 slots_used_a_million_times_with_stale_wakers_called
+                a_million_tasks_are_each_woken_in_a_storm_of_stale_wakes
                 threads_without_a_loop_share_primitives_with_the_tasks_of_one
                 waiters_in_threads_are_cancelled_at_random_and_no_permit_is_lost
                 wakes_under_somebodys_lock_do_not_block_each_other

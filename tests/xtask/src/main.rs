@@ -36,9 +36,14 @@ cargo xtask bench    corio beside its peers, as tables in Markdown
     --firmware       on an emulated Cortex-M only
     --only NAME      only the benches whose name starts with NAME
 
+cargo xtask soak     what finds more than tests alone, and takes longer: an hour or two. Says at the end what ran, and
+                     what could not and why; --list, --only STEP, --skip STEP as above
+
 cargo xtask loom     models of the lock-free parts, every interleaving
 cargo xtask asan     the tests under AddressSanitizer
 cargo xtask tsan     the tests under ThreadSanitizer
+cargo xtask valgrind the suite under valgrind
+cargo xtask miri     the suite in Miri
     further words go to the test programs (the name of a test, for example)
 ";
 
@@ -56,9 +61,12 @@ fn main() -> ExitCode {
         "test" => steps::test(rest),
         "qemu" => qemu::qemu(rest),
         "bench" => bench::bench(rest),
-        "loom" => sanitize::loom(rest),
-        "asan" => sanitize::asan(rest),
-        "tsan" => sanitize::tsan(rest),
+        "soak" => steps::soak(rest),
+        "loom" => seen(sanitize::loom(rest)),
+        "asan" => seen(sanitize::asan(rest)),
+        "tsan" => seen(sanitize::tsan(rest)),
+        "valgrind" => seen(sanitize::valgrind(rest)),
+        "miri" => seen(sanitize::miri(rest)),
         other => options::wrong(format!("no command `{other}`")),
     };
     match done {
@@ -72,6 +80,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What was printed has been seen by whoever gave the command.
+fn seen(done: child::Outcome<String>) -> Result<(), Mistake> {
+    done.map(drop).map_err(Mistake::from)
 }
 
 /// Why a command ends without success.

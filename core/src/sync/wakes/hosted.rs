@@ -271,6 +271,8 @@ impl<T: Linked> Wakes<T> {
         last.map(|last| Batch { wakes: self, last })
     }
 
+    /// # Safety
+    /// Only by the loop that pops, on its thread (`OwnThread`).
     #[cold]
     unsafe fn take_far(&self) {
         // Acquire: the links and whatever was written before the pushes.

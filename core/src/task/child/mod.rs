@@ -192,28 +192,22 @@ impl Family {
         self.first.get().is_null()
     }
 
-    /// Asks those that have not ended to end, in order of creation. That is foreign code, and may be the end of the
-    /// family: true if it is there still.
+    /// Asks those that have not ended to end, in order of creation, and then calls `then`, all of it even if a waker panics
+    /// that one of them has led to. That is foreign code, and may be the end of the family: `then` is told whether it is
+    /// there still.
     ///
     /// # Safety
     /// `this` is there.
     #[cold]
-    pub(crate) unsafe fn cancel(this: *const Self) -> bool {
-        // SAFETY: by the caller's word, and `Visited`: the family is looked at while the visit is not over, nodes that it
-        // is at are in the family.
+    pub(crate) unsafe fn cancel(this: *const Self, then: impl FnOnce(bool)) {
+        // SAFETY: by the caller's word, and `Visited`.
         unsafe {
             let visit =
                 Visit { next: Cell::new((*this).first.get()), outer: (*this).visit.get(), over: Cell::new(false) };
             (*this).visit.set(&raw const visit);
-            let leave = Leave(this, &raw const visit);
-            while let Some(node) = visit.next.get().as_ref() {
-                visit.next.set(node.next.get());
-                if let Some(task) = node.task.get() {
-                    task.cancel();
-                }
-            }
+            let leave = Leave { family: this, visit: &visit, then: Some(then) };
+            visit.cancel_rest();
             drop(leave);
-            !visit.over.get()
         }
     }
 
@@ -398,11 +392,19 @@ impl Family {
 
     /// Lets all children go, and cancels those that have not ended.
     pub(crate) fn dissolve(&self) {
+        /// The others, when a waker panics that one of them has led to: `InFamily`.
+        struct Rest<'a>(&'a Family);
+        impl Drop for Rest<'_> {
+            fn drop(&mut self) {
+                self.0.dissolve();
+            }
+        }
         self.visits(|visit| {
             visit.next.set(ptr::null());
             visit.over.set(true);
         });
         self.visit.set(ptr::null());
+        let rest = Rest(self);
         // SAFETY: `InFamily`; `OwnerOnly`: a family is not `Send`.
         while let Some(node) = unsafe { self.first.get().as_ref() } {
             let task = node.task.get();
@@ -414,6 +416,7 @@ impl Family {
                 task.cancel();
             }
         }
+        core::mem::forget(rest);
     }
 
     /// Takes a child out, which nobody is told of any more. True: its body is the caller's now.
@@ -430,16 +433,39 @@ impl Family {
     }
 }
 
-/// Ends a visit, whatever happens in it.
-struct Leave(*const Family, *const Visit);
+impl Visit {
+    /// # Safety
+    /// `Visited`: nodes that it comes to are in the family.
+    unsafe fn cancel_rest(&self) {
+        // SAFETY: by the caller's word.
+        while let Some(node) = unsafe { self.next.get().as_ref() } {
+            self.next.set(node.next.get());
+            if let Some(task) = node.task.get() {
+                task.cancel();
+            }
+        }
+    }
+}
 
-impl Drop for Leave {
+/// Brings a visit to its end, whatever happens in it.
+struct Leave<'a, F: FnOnce(bool)> {
+    family: *const Family,
+    visit: &'a Visit,
+    then: Option<F>,
+}
+
+impl<F: FnOnce(bool)> Drop for Leave<'_, F> {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: `Visited`: made where the visit begins, in whose frame this is.
-        unsafe {
-            if !(*self.1).over.get() {
-                (*self.0).visit.set((*self.1).outer);
-            }
+        unsafe { self.visit.cancel_rest() };
+        let there = !self.visit.over.get();
+        if there {
+            // SAFETY: as above: the family is there, for the visit is not over.
+            unsafe { (*self.family).visit.set(self.visit.outer) };
+        }
+        if let Some(then) = self.then.take() {
+            then(there);
         }
     }
 }

@@ -14,7 +14,7 @@ use corio::{
 };
 use futures_util::future::join_all;
 
-use super::{Hosted, Trace, Wakes, runner};
+use super::{Hosted, Trace, Wakes, leak, runner};
 use crate::World;
 use crate::harness::{Count, MS, Turns, turns};
 
@@ -176,7 +176,7 @@ pub(crate) fn what_is_leaked_looks_at_no_task_that_is_gone<W: World>(world: &mut
                     let polled = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
                     assert!(polled.is_pending());
                 }
-                core::mem::forget(leaked);
+                leak(leaked);
             }
             // They end, are freed, and their slots are used again before the callbacks are run.
             turns(3).await;

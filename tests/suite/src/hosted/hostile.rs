@@ -7,8 +7,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use corio::{
-    Cancelled, DynQueue, Emitter, Event, Mutex, PriorityQueue, Queue, Semaphore, Shutdown, Task, current_task, gather,
-    generator, sleep, spawn, timeout, yield_now,
+    Cancelled, Duration, DynQueue, Emitter, Event, Mutex, PriorityQueue, Queue, Semaphore, Shutdown, Task, TimeLimit,
+    current_task, gather, generator, now, sleep, spawn, timeout, yield_now,
 };
 
 use super::waker::{Move, witnessed};
@@ -482,6 +482,67 @@ pub(crate) fn a_body_that_emits_while_it_is_dropped<W: World>(world: &mut W) {
             }
             late.set(None);
             trace.expect(&["emitted", "item dropped"]);
+        }
+    });
+}
+
+pub(crate) fn tasks_that_await_each_other_are_cancelled<W: World>(world: &mut W) {
+    world.run(async {
+        let trace = Trace::default();
+        for gathered in [false, true] {
+            let (a, b): (Handle<()>, Handle<()>) = (Rc::default(), Rc::default());
+            let make = |name: &'static str, other: Handle<()>| {
+                let trace = trace.clone();
+                spawn(async move {
+                    let _guard = trace.on_drop(name);
+                    yield_now().await;
+                    let other = other.take().expect("put there by the test");
+                    let _ended = if gathered { gather([other]).await.map(|[()]| ()) } else { other.await };
+                })
+            };
+            let tasks = (make("a", b.clone()), make("b", a.clone()));
+            let names = (tasks.0.id(), tasks.1.id());
+            *a.borrow_mut() = Some(tasks.0);
+            *b.borrow_mut() = Some(tasks.1);
+            turns(3).await;
+            trace.expect(&[]);
+            // The request goes round, and comes to an end.
+            assert!(names.0.cancel());
+            turns(6).await;
+            assert!(names.0.is_done() && names.1.is_done());
+            let mut ended = core::mem::take(&mut *trace.0.borrow_mut());
+            ended.sort();
+            assert_eq!(ended, ["a", "b"]);
+        }
+    });
+}
+
+pub(crate) fn a_time_limit_taken_away_while_a_waker_is_cloned<W: World>(world: &mut W) {
+    world.run(async {
+        for moved in [None, Some(Duration::from_secs(3600))] {
+            let limit = Rc::new(TimeLimit::new(MS * 10));
+            let (meddles, drops) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(0)));
+            let waker = {
+                let (limit, meddles, drops) = (limit.clone(), meddles.clone(), drops.clone());
+                witnessed(move |what| match what {
+                    Move::Clone if meddles.take() => {
+                        limit.reschedule(moved.map(|after| now() + after)).expect("it is in force");
+                    }
+                    Move::Clone => drops.set(drops.get() + 1),
+                    Move::Wake | Move::Drop => drops.set(drops.get() - 1),
+                })
+            };
+            {
+                let mut scope = Box::pin(limit.scope(pending::<()>()));
+                assert!(scope.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+                meddles.set(true);
+                // The limit keeps the waker, and while it is cloned for that it is taken away, or moved.
+                assert!(scope.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+                assert!(!meddles.get() && !limit.has_expired());
+                sleep(MS * 15).await;
+                assert!(!limit.has_expired());
+            }
+            assert_eq!(drops.get(), -1, "each clone but the one that has meddled is dropped, once, and that one too");
         }
     });
 }

@@ -619,3 +619,62 @@ pub(crate) fn a_panic_in_the_body_of_a_generator_goes_through_next_and_ends_it<W
         assert_eq!(breaks.next().await, None::<i32>);
     });
 }
+
+pub(crate) fn the_end_of_a_task_is_told_to_those_behind_a_waker_that_panics<W: Hosted>(_: &mut W) {
+    let mut runner = runner::<W>();
+    let (told, waker) = super::Wakes::new();
+    let panicking = witnessed(|what| {
+        if what == Move::Wake {
+            boom()
+        }
+    });
+    let task = runner.spawn(yield_now());
+    let mut ends = [pin!(task.ended()), pin!(task.ended())];
+    for (end, waker) in ends.iter_mut().zip([&panicking, &waker]) {
+        assert!(end.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
+    }
+    panics(|| {
+        let _ = runner.run(pending::<()>());
+    });
+    assert_eq!(told.take(), 1);
+}
+
+pub(crate) fn a_group_that_is_dropped_lets_all_children_go_though_a_waker_panics<W: Hosted>(_: &mut W) {
+    let (mut runner, trace) = (runner::<W>(), Trace::default());
+    let panicking = witnessed(|what| {
+        if what == Move::Wake {
+            boom()
+        }
+    });
+    runner
+        .run(async {
+            let answer = Rc::new(corio::Future::<()>::new());
+            let mut first = Box::pin(answer.wait());
+            assert!(first.as_mut().poll(&mut Context::from_waker(&panicking)).is_pending());
+            let mut group = Box::pin(corio::group(async |g| {
+                // To cancel this one is to tell who waits for the answer beside it.
+                let (answer, guard) = (answer.clone(), trace.on_drop("waits"));
+                g.spawn(async move {
+                    let _guard = guard;
+                    let _ended = answer.wait().await;
+                    Ok(())
+                });
+                for name in ["fails", "fails too"] {
+                    let guard = trace.on_drop(name);
+                    g.spawn(async move {
+                        let _guard = guard;
+                        sleep(MS).await;
+                        Err::<(), _>("no group")
+                    });
+                }
+                pending::<Result<(), &str>>().await
+            }));
+            assert!(group.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            turns(2).await;
+            panics(|| drop(group));
+            turns(2).await;
+            trace.expect(&["waits", "fails", "fails too"]);
+            sleep(MS * 3).await;
+        })
+        .expect("main ends");
+}

@@ -436,3 +436,80 @@ pub(crate) fn tasks_and_threads_meet_at_a_barrier<W: World>(world: &mut W) {
         assert_eq!(shared.0.waiting(), 0);
     });
 }
+
+pub(crate) fn a_million_tasks_are_each_woken_in_a_storm_of_stale_wakes<W: World>(world: &mut W) {
+    // A task waits for one wake by another thread. The threads keep the wakers of those they have served, in whose slots
+    // other tasks are by now, and call them all the time. Such a wake is a poll for nothing at most.
+    const AT_A_TIME: usize = 512;
+    const PLACES: usize = 1024;
+    struct Storm {
+        requests: [StdMutex<Vec<(usize, Waker)>>; 4],
+        served: Vec<AtomicUsize>,
+        over: AtomicBool,
+        gusts: AtomicUsize,
+    }
+    fn blow(storm: &Storm, which: usize) {
+        let mut random = Random(which as u64);
+        let (mut batch, mut stale) = (Vec::new(), Vec::with_capacity(256));
+        while !storm.over.load(SeqCst) {
+            core::mem::swap(&mut batch, &mut *storm.requests[which].lock().expect("nobody panics with it"));
+            if batch.is_empty() {
+                thread::yield_now();
+            }
+            for (ticket, waker) in batch.drain(..) {
+                storm.served[ticket % PLACES].store(ticket + 1, SeqCst);
+                waker.wake_by_ref();
+                if stale.len() < 256 {
+                    stale.push(waker);
+                } else {
+                    stale[random.below(256)] = waker;
+                }
+                stale[random.below(stale.len())].wake_by_ref();
+            }
+            if !stale.is_empty() {
+                stale[random.below(stale.len())].wake_by_ref();
+                storm.gusts.fetch_add(1, SeqCst);
+            }
+        }
+    }
+    world.run(async {
+        let _awake = Awake::where_time_is_virtual::<W>();
+        let storm = Arc::new(Storm {
+            requests: Default::default(),
+            served: (0..PLACES).map(|_| AtomicUsize::new(0)).collect(),
+            over: AtomicBool::new(false),
+            gusts: AtomicUsize::new(0),
+        });
+        let threads = [0, 1, 2, 3].map(|which| {
+            let storm = storm.clone();
+            thread::spawn(move || blow(&storm, which))
+        });
+        let (total, mut live) = (rounds(1_000_000), std::collections::VecDeque::new());
+        for ticket in 0..total {
+            let storm = storm.clone();
+            let mut asked = false;
+            live.push_back(spawn(poll_fn(move |cx| {
+                if !core::mem::replace(&mut asked, true) {
+                    let mut requests = storm.requests[ticket % 4].lock().expect("nobody panics with it");
+                    requests.push((ticket, cx.waker().clone()));
+                }
+                if storm.served[ticket % PLACES].load(SeqCst) == ticket + 1 {
+                    Poll::Ready(ticket)
+                } else {
+                    Poll::Pending
+                }
+            })));
+            if live.len() == AT_A_TIME || ticket + 1 == total {
+                // All of them, and in the end the last too.
+                for (task, ticket) in live.drain(..).zip(ticket + 1 - AT_A_TIME.min(ticket % AT_A_TIME + 1)..) {
+                    assert_eq!(task.await, Ok(ticket));
+                }
+            }
+        }
+        assert!(storm.gusts.load(SeqCst) > 0);
+        storm.over.store(true, SeqCst);
+        for thread in threads {
+            thread.join().expect("a thread panicked");
+        }
+    });
+}

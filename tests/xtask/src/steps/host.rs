@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     child::{Outcome, Trouble, ask, failed, run, tee},
     place::{BUILD, cargo, metadata, root, target_dir},
-    sanitize::models,
+    sanitize,
 };
 
 /// The workspaces: the top one, and those built for other targets or with other profiles.
@@ -68,7 +68,7 @@ pub(super) fn conformance() -> Outcome<String> {
 }
 
 pub(super) fn loom() -> Outcome<String> {
-    let (passed, _) = tests_in(&models(&[])?);
+    let (passed, _) = tests_in(&sanitize::loom(&[])?);
     if passed == 0 { failed("no model ran") } else { Ok(format!("{passed} models and tests")) }
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: the steps, in the order of what fails soonest, and their summary.
+//! `cargo xtask test` and `soak`: the steps, in the order of what fails soonest, and their summary.
 
 mod conformance;
 mod firmware;
@@ -13,6 +13,7 @@ use crate::{
     layers, msrv,
     options::{Options, wrong},
     place::root,
+    sanitize,
 };
 
 /// Something that can be wrong with the project; says in a few words what it saw.
@@ -57,6 +58,26 @@ const STEPS: &[Step] = &[
     step("kv-hosted", false, server::hosted, "redis-cli and redis-benchmark talk to the server"),
 ];
 
+/// What takes too long for each change: the tests again, under the eyes of tools that see what they do not.
+const SOAK: &[Step] = &[
+    step("loom", false, host::loom, "core's protocols between threads, in every interleaving"),
+    step(
+        "release",
+        false,
+        || soaked(sanitize::release),
+        "the suite with optimizations, a million tasks in a storm of stale wakes",
+    ),
+    step("asan", false, || soaked(sanitize::asan), "AddressSanitizer: memory errors and leaks"),
+    step("tsan", false, || soaked(sanitize::tsan), "ThreadSanitizer: data races"),
+    step("valgrind", false, || soaked(sanitize::valgrind), "valgrind: memory errors, and what is lost"),
+    step("miri", false, || soaked(sanitize::miri), "Miri: undefined behaviour"),
+];
+
+fn soaked(tool: fn(&[String]) -> Outcome<String>) -> Outcome<String> {
+    let (passed, ignored) = host::tests_in(&tool(&[])?);
+    if passed == 0 { failed("no test ran") } else { Ok(format!("{passed} passed, {ignored} ignored")) }
+}
+
 /// How a step went.
 enum Verdict {
     Passed(String),
@@ -66,20 +87,30 @@ enum Verdict {
 
 /// Runs the steps asked for.
 pub(crate) fn test(words: &[String]) -> Result<(), Mistake> {
+    run("test", STEPS, words)
+}
+
+/// Runs those that take long.
+pub(crate) fn soak(words: &[String]) -> Result<(), Mistake> {
+    run("soak", SOAK, words)
+}
+
+fn run(command: &str, steps: &'static [Step], words: &[String]) -> Result<(), Mistake> {
     let (mut list, mut fast, mut only, mut skip) = (false, false, Vec::new(), Vec::new());
     let mut options = Options::new(words);
     while let Some(option) = options.next()? {
         match option {
             "--list" => list = true,
-            "--fast" => fast = true,
-            "--only" => only.push(known(options.value()?)?),
-            "--skip" => skip.push(known(options.value()?)?),
+            "--fast" if command == "test" => fast = true,
+            "--only" => only.push(known(command, steps, options.value()?)?),
+            "--skip" => skip.push(known(command, steps, options.value()?)?),
             _ => return options.unknown(),
         }
     }
     if list {
-        for step in STEPS {
-            println!("{:14}{}{}", step.name, step.about, if step.fast { "" } else { " (not with --fast)" });
+        for step in steps {
+            let note = if step.fast || command != "test" { "" } else { " (not with --fast)" };
+            println!("{:14}{}{note}", step.name, step.about);
         }
         return Ok(());
     }
@@ -89,7 +120,7 @@ pub(crate) fn test(words: &[String]) -> Result<(), Mistake> {
     let strict = env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false"));
     let start = Instant::now();
     let mut done = Vec::new();
-    for step in STEPS.iter().filter(|step| wanted(step)) {
+    for step in steps.iter().filter(|step| wanted(step)) {
         println!("\n=== {}: {}", step.name, step.about);
         let start = Instant::now();
         let verdict = match (step.run)() {
@@ -105,15 +136,15 @@ pub(crate) fn test(words: &[String]) -> Result<(), Mistake> {
         }
         done.push((step.name, verdict, took));
     }
-    let (text, good) = summary(&done, strict, STEPS.len() - done.len(), start.elapsed());
+    let (text, good) = summary(&done, strict, steps.len() - done.len(), start.elapsed());
     println!("\n{text}");
     if good { Ok(()) } else { failed::<()>("not everything passed").map_err(Mistake::from) }
 }
 
-fn known(name: &str) -> Result<&'static str, Mistake> {
-    match STEPS.iter().find(|step| step.name == name) {
+fn known(command: &str, steps: &'static [Step], name: &str) -> Result<&'static str, Mistake> {
+    match steps.iter().find(|step| step.name == name) {
         Some(step) => Ok(step.name),
-        None => wrong(format!("no step `{name}`; `cargo xtask test --list` names them")),
+        None => wrong(format!("no step `{name}`; `cargo xtask {command} --list` names them")),
     }
 }
 
@@ -195,8 +226,10 @@ mod tests {
 
     #[test]
     fn steps_have_names_of_their_own() {
-        for (n, step) in STEPS.iter().enumerate() {
-            assert!(STEPS[..n].iter().all(|other| other.name != step.name), "{}", step.name);
+        for steps in [STEPS, SOAK] {
+            for (n, step) in steps.iter().enumerate() {
+                assert!(steps[..n].iter().all(|other| other.name != step.name), "{}", step.name);
+            }
         }
     }
 }
