@@ -18,9 +18,13 @@
 //! });
 //! assert_eq!(answer, Ok(7));
 //! ```
+//!
+//! [`cancel_everywhere`] runs a scenario once for each point at which a future of yours may be dropped or cancelled.
 
+mod cut;
 mod reactor;
 
+pub use cut::{CancelEverywhere, Cut, Way, cancel_everywhere};
 pub use reactor::{Deadlock, SimReactor, SimUnparker};
 
 use core::future::Future;
