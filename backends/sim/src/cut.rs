@@ -319,7 +319,8 @@ impl Cut {
         if plan.way.cancels() {
             let limit = TimeLimit::new(None);
             let cancel = || limit.reschedule(now()).expect("this is in its scope, which was not left");
-            return limit.scope(plan.cancelled(future, cancel)).await.ok();
+            // In the turn in between it might come to its end.
+            return limit.scope(plan.cancelled(future, cancel, || limit.has_expired())).await.ok();
         }
         let mut future = pin!(future.into_future());
         let mut armed = false;
@@ -338,7 +339,7 @@ impl Cut {
             let cancel = || {
                 current_task().expect("this is in one").cancel();
             };
-            Some(this.0.cancelled(future, cancel).await)
+            Some(this.0.cancelled(future, cancel, || true).await)
         });
         if at_once {
             task.cancel();
@@ -390,21 +391,24 @@ impl Plan {
         Poll::Ready(Err(Now))
     }
 
-    /// Runs `future`, which `cancel` cancels at the point.
+    /// Runs `future`, which `cancel` cancels at the point; from then on it stands still until that has `come`.
     ///
     /// A task is asked to unwind through its scopes if it was pending in one in its last step. A step that is not given to
     /// `future` does not show whether it has any; so it is put into one, which knows, and in that step another stands for it.
-    async fn cancelled<F: IntoFuture>(&self, future: F, cancel: impl Fn()) -> F::Output {
+    async fn cancelled<F: IntoFuture>(&self, future: F, cancel: impl Fn(), come: impl Fn() -> bool) -> F::Output {
         let unlimited = TimeLimit::new(None);
         let mut future = pin!(unlimited.scope(future));
-        let mut armed = false;
-        let ended = poll_fn(|cx| match self.step(future.as_mut(), cx, &mut armed) {
-            Poll::Ready(Ok(ended)) => Poll::Ready(ended),
-            Poll::Ready(Err(Now)) => {
+        let (mut armed, mut cancelled) = (false, false);
+        let ended = poll_fn(|cx| {
+            if !cancelled || come() {
+                match self.step(future.as_mut(), cx, &mut armed) {
+                    Poll::Ready(Ok(ended)) => return Poll::Ready(ended),
+                    Poll::Ready(Err(Now)) => cancelled = true,
+                    Poll::Pending => return Poll::Pending,
+                }
                 cancel();
-                pin!(finally(pending(), ready(()))).poll(cx)
             }
-            Poll::Pending => Poll::Pending,
+            pin!(finally(pending(), ready(()))).poll(cx)
         });
         ended.await.expect("there is no limit")
     }
