@@ -179,7 +179,10 @@ impl<T: ?Sized> RwLock<T> {
 /// let in right now.
 #[inline]
 fn read_as_newcomer(hold: &mut Hold, lines: &mut [Line; 2]) -> Option<()> {
-    let free = hold.admits_reader() && is_for_newcomers(&lines[WRITERS]);
+    let [readers, writers] = lines;
+    // A reader in line waits for a writer in front of it, which may be about to leave: it is not overtaken meanwhile. Where
+    // no writer is, those in line are being let in.
+    let free = hold.admits_reader() && (writers.is_empty() || writers.all_leaving() && is_for_newcomers(readers));
     free.then(|| hold.0 += 1)
 }
 
