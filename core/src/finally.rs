@@ -35,9 +35,9 @@ use core::task::{Context, Poll};
 /// [`within`](Finally::within).
 ///
 /// # Cancel safety
-/// Who drops the future, other than by cancelling the task or through a scope of this crate, drops the clean-up with it,
-/// unrun or half-way: a drop cannot wait. The same goes for a panic of `body`, and for what a loop still holds at its very
-/// end.
+/// **Not safe.** Who drops the future, other than by cancelling the task or through a scope of this crate, drops the
+/// clean-up with it, unrun or half-way: a drop cannot wait. The same goes for a panic of `body`, and for what a loop
+/// still holds at its very end. Cancelling loses nothing: the clean-up runs.
 pub fn finally<B: IntoFuture, C: IntoFuture>(body: B, cleanup: C) -> Finally<B::IntoFuture, C::IntoFuture> {
     Finally {
         body: Some(body.into_future()),
@@ -76,6 +76,9 @@ impl<B: Future, C: Future> Finally<B, C> {
     /// Gives the clean-up so much time, from when it first waits. If that is not enough it is dropped, as by a timeout, and
     /// this is reported: by [`Overrun`], or if the task unwinds and nobody will see that, by
     /// [`or_report`](Within::or_report).
+    ///
+    /// # Cancel safety
+    /// **Not safe.** As [`finally`]: who drops the future drops the clean-up; cancelling has it run.
     pub fn within(mut self, limit: Duration) -> Within<B, C, fn()> {
         self.cleanup.set_duration(limit);
         Within { finally: self, report: None }
@@ -157,6 +160,9 @@ pin_project_lite::pin_project! {
 
 impl<B: Future, C, R> Within<B, C, R> {
     /// Has `report` called when the clean-up takes too long, also when the task unwinds and so nobody sees the output.
+    ///
+    /// # Cancel safety
+    /// **Not safe.** As [`finally`]: who drops the future drops the clean-up; cancelling has it run.
     pub fn or_report<S: FnOnce()>(self, report: S) -> Within<B, C, S> {
         Within { finally: self.finally, report: Some(report) }
     }

@@ -127,7 +127,9 @@ impl<T> Future<T> {
     /// Waits for the end; not at all if it is there. `(&future).await` is the same.
     ///
     /// # Cancel safety
-    /// Dropping what this returns leaves the line; nothing is lost, and the future is not cancelled by it.
+    /// **Not safe.** A task that is cancelled here cancels the future, as in asyncio, for all who wait for it;
+    /// [`shield`](crate::shield()) keeps that from it. Dropping what this returns just leaves the line, and loses
+    /// nothing.
     ///
     /// # Fairness
     /// Awaiters and callbacks run in order of arrival.

@@ -83,6 +83,20 @@
 //! | 4 | [`locks`], [`queues`], [`mod@context`], [`mod@generator`], [`combine`], `sleep`, `timeout`, `future`, `calls`, `done` | what programs are written with |
 //! | 5 | `runner` | a reactor and a loop, from start to end |
 //!
+//! # Cancel safety
+//!
+//! Whatever can be awaited says in its documentation what it costs to drop the future before it is ready, or to cancel a task
+//! that waits there, which is the same unless it says otherwise. It begins with one of three terms:
+//!
+//! - **Loses nothing.** It is as if the call had not been made: what was on its way to the future stays where it was or goes to
+//!   the next, and the call can be made again. (What is always given up is a place in line.) A future that holds others
+//!   loses nothing of its own; what is lost with those is theirs to say.
+//! - **May be restarted.** What others share is whole, and the call can be made again, from its beginning: what was passed to
+//!   it is dropped with it, or what it had done until then is done once more.
+//! - **Not safe.** Something is lost, and it says what. Let it run in a task of its own, and await that by `&mut task`.
+//!
+//! Each is tested so at every point at which it waits; `corio_sim::cancel_everywhere` does the same for futures of yours.
+//!
 //! # Features
 //!
 //! - `alloc`: tasks on the heap ([`spawn`]), any number of runners, queues with a size given at run time,

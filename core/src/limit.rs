@@ -40,7 +40,7 @@ use core::task::{Context, Poll};
 /// The time runs from the first poll. With `None` there is no limit until [`reschedule`](TimeLimit::reschedule) sets one.
 ///
 /// # Cancel safety
-/// As `body`'s own: dropping the scope drops it.
+/// **Loses nothing.** Of its own, that is: dropping the scope drops `body`, and that loses what `body` does.
 ///
 /// # Errors
 /// [`TimedOut`] when the time was up first: see [`timeout`](crate::timeout()).
@@ -128,6 +128,9 @@ impl TimeLimit {
     }
 
     /// Runs `future` with this limit on its time: see [`timeout_scope`].
+    ///
+    /// # Cancel safety
+    /// **Loses nothing.** Of its own, that is: dropping the scope drops `future`, and that loses what `future` does.
     ///
     /// # Panics
     /// When it had a scope already: it is for one only.

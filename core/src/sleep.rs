@@ -34,7 +34,8 @@ use core::task::{Context, Poll, ready};
 /// ```
 ///
 /// # Cancel safety
-/// Dropping it takes the deadline out at once. Nothing else is lost.
+/// **May be restarted.** Dropping it takes the deadline out at once. Another begins from the start; to wait for the
+/// rest, see [`sleep_until`].
 ///
 /// # Panics
 /// When first polled outside a loop.
@@ -49,7 +50,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// caller goes on in the turn after that.
 ///
 /// # Cancel safety
-/// Dropping it takes the deadline out at once. Nothing else is lost.
+/// **Loses nothing.** Dropping it takes the deadline out at once.
 ///
 /// # Panics
 /// When first polled outside a loop.
@@ -338,6 +339,9 @@ impl fmt::Debug for Sleep {
 }
 
 /// Lets every other task that is ready run first. asyncio: `sleep(0)`.
+///
+/// # Cancel safety
+/// **Loses nothing.** There is nothing in it but the place in the queue.
 ///
 /// # Fairness
 /// The caller is put at the end of what is ready, and so runs in the next turn.

@@ -36,7 +36,7 @@ use core::task::{Context, Poll};
 /// ```
 ///
 /// # Cancel safety
-/// As `future`'s own: dropping the timeout drops it.
+/// **Loses nothing.** Of its own, that is: dropping the timeout drops `future`, and that loses what `future` does.
 ///
 /// # Errors
 /// [`TimedOut`] when the time was up first. Once the deadline has fired the outcome is decided, even if the future
@@ -48,6 +48,9 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 }
 
 /// Runs `future` until `deadline` at most. asyncio: `timeout_at`. See [`timeout()`].
+///
+/// # Cancel safety
+/// **Loses nothing.** As [`timeout()`]: but what `future` does.
 ///
 /// # Errors
 /// [`TimedOut`] when the time was up first.

@@ -65,7 +65,7 @@ impl Irq {
     /// Waits for a report and takes it.
     ///
     /// # Cancel safety
-    /// A report that the dropped future did not return stays for the next wait.
+    /// **Loses nothing.** A report that the dropped future did not return stays for the next wait.
     pub fn wait(&self) -> IrqWait<'_> {
         IrqWait { irq: self }
     }

@@ -103,7 +103,7 @@ impl TcpListener {
     /// meanwhile.
     ///
     /// # Cancel safety
-    /// Dropping the future loses no connection: it stays in the backlog.
+    /// **Loses nothing.** A connection that was not returned stays in the backlog.
     ///
     /// # Errors
     /// When the listener can accept no more, because it was shut down for instance.
@@ -200,8 +200,9 @@ fn listen(address: SocketAddr, backlog: u32) -> io::Result<std::net::TcpListener
 /// A stream that always has more to read or room to write lets other tasks run once in a while all the same.
 ///
 /// # Cancel safety
-/// Of every read and write: an operation whose future is dropped before it is ready has moved nothing. `read_exact`
-/// and `write_all` are several operations; dropped in between, what they moved has been moved.
+/// **Not safe.** That is to say `read_exact` and `write_all`, which are several operations: dropped in between, what
+/// they have moved has been moved, and how much that was is lost. A single read or write loses nothing: dropped before
+/// it is ready it has moved nothing.
 pub struct TcpStream {
     io: Io,
 }
@@ -214,7 +215,7 @@ impl TcpStream {
     /// A host name is resolved while the loop stands still; a literal address costs nothing.
     ///
     /// # Cancel safety
-    /// Dropping the future gives the attempt up.
+    /// **May be restarted.** Dropping the future gives the attempt up.
     ///
     /// # Errors
     /// When nobody listens there (`ConnectionRefused`), or it cannot be reached: the error of the last address.
@@ -447,7 +448,7 @@ macro_rules! readable {
             /// Reads what is there, or waits until something is. 0: the peer sends no more.
             ///
             /// # Cancel safety
-            /// A read that is dropped before it is ready has taken no bytes.
+            /// **Loses nothing.** A read that is dropped before it is ready has taken no bytes.
             #[inline]
             fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
                 Reading { io: &self.io, buffer }
@@ -469,7 +470,7 @@ macro_rules! writable {
             /// Hands over as many bytes as the system has room for, or waits until there is some.
             ///
             /// # Cancel safety
-            /// A write that is dropped before it is ready has sent no bytes.
+            /// **Loses nothing.** A write that is dropped before it is ready has sent no bytes.
             ///
             /// # Errors
             /// `BrokenPipe` or `ConnectionReset` when the peer is gone; never a signal.

@@ -18,9 +18,16 @@
 //! });
 //! assert_eq!(answer, Ok(7));
 //! ```
+//!
+//! [`cancel_everywhere`] runs a scenario once for each point at which a future of yours may be dropped or cancelled.
+//! [`Outside`] has other threads and interrupts do something at an instant of virtual time, in an order that a seed may choose.
 
+mod cut;
+mod outside;
 mod reactor;
 
+pub use cut::{CancelEverywhere, Cut, Way, cancel_everywhere};
+pub use outside::Outside;
 pub use reactor::{Deadlock, SimReactor, SimUnparker};
 
 use core::future::Future;

@@ -75,7 +75,7 @@ impl<C: Waitable> AsCompleted<C> {
     /// [`as_completed`] in the order given.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing.
+    /// **Loses nothing.** The next call goes on with what this one waited for.
     pub async fn next(&mut self) -> Option<C> {
         // Without a limit there is a task in each entry.
         poll_fn(|cx| self.poll_entry(cx)).await.flatten()
@@ -140,7 +140,7 @@ impl<C: Waitable> AsCompletedWithin<C> {
     /// Waits for the next task that ends; none when all were handed out, or the time was up for them.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing.
+    /// **Loses nothing.** The next call goes on with what this one waited for.
     ///
     /// # Errors
     /// [`TimedOut`] once for each task that had not ended when the time was up; to whoever was slow to ask, behind those

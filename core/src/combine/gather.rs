@@ -37,8 +37,8 @@ use core::task::{Context, Poll};
 /// When the task that waits is cancelled, all tasks are, and it unwinds when they have ended.
 ///
 /// # Cancel safety
-/// Dropping it drops the tasks that were given away, which cancels those; what they returned is lost. Those that were lent go
-/// on.
+/// **Not safe.** Dropping it drops the tasks that were given away, which cancels those; what they returned is lost.
+/// Those that were lent go on, unless it is cancelled.
 ///
 /// # Errors
 /// [`Cancelled`] as soon as one of the tasks is. The others go on, those that were given away, too. With
@@ -64,7 +64,7 @@ pub fn gather<C: Tasks>(tasks: C) -> Gather<C> {
 /// All else is as with [`gather()`].
 ///
 /// # Cancel safety
-/// As [`gather()`].
+/// **Not safe.** As [`gather()`]: the tasks that were given away, and what they returned.
 ///
 /// # Errors
 /// The first error, or [`GatherError::Cancelled`] if a task was cancelled before one has failed. The others go on, those
@@ -96,6 +96,9 @@ impl<C: Tasks> Gather<C> {
     /// assert_eq!(gather([one, two]).outcomes().await, [Ok(1), Err(Cancelled)]);
     /// # });
     /// ```
+    ///
+    /// # Cancel safety
+    /// **Not safe.** As [`gather()`]: the tasks that were given away, and what they returned.
     pub fn outcomes(self) -> Gather<C, Outcomes> {
         Gather { watching: None, tasks: self.tasks, _mode: PhantomData }
     }

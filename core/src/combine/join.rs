@@ -35,7 +35,7 @@ use core::task::{Context, Poll};
 /// it does not cancel that, but drops what waits; a handle that goes with it cancels.
 ///
 /// # Cancel safety
-/// Dropping it drops the futures, and what those had come to that have ended.
+/// **Not safe.** Dropping it drops the futures, and what those had come to that have ended.
 pub fn join<F: Futures>(futures: F) -> Join<F> {
     Join { branches: futures.branches(), stand: Stand::default() }
 }

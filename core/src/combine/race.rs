@@ -37,7 +37,8 @@ use core::task::{Context, Poll};
 /// When the task is cancelled all attempts are dropped; see [`join`](crate::join()).
 ///
 /// # Cancel safety
-/// As that of the attempts: those that lose are dropped while they wait.
+/// **May be restarted.** Dropping it drops the attempts, as those that lose are dropped while they wait, and the errors
+/// of those that have failed.
 ///
 /// # Errors
 /// When all attempts have failed: the error of each.

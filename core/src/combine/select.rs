@@ -38,7 +38,8 @@ use core::task::{Context, Poll};
 /// are not cancelled.
 ///
 /// # Cancel safety
-/// As that of the futures: those that lose are dropped while they wait.
+/// **Loses nothing.** Of its own, that is: dropping it drops the futures, as those that lose are dropped while they
+/// wait, and that loses what they do.
 pub fn select<F: Futures>(futures: F) -> Select<F> {
     Select { branches: futures.branches(), stand: Stand::default() }
 }

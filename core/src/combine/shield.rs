@@ -29,7 +29,8 @@ use core::task::{Context, Poll};
 /// When the one who waits is cancelled it unwinds at its next turn, and the task goes on.
 ///
 /// # Cancel safety
-/// Dropping it lets the task go on, whether it was lent or given away: then nobody hears of its outcome.
+/// **Not safe.** Dropping it lets the task go on, whether it was lent or given away. If it was given away its outcome
+/// is lost: nobody hears of it. If it was lent nothing is.
 ///
 /// # Errors
 /// [`Cancelled`] when the task was.
@@ -87,7 +88,7 @@ impl<C: Waitable> fmt::Debug for Shield<C> {
 /// When the one who waits is cancelled it unwinds at its next turn, and does not wait for the task any longer.
 ///
 /// # Cancel safety
-/// Dropping it does not take the request back.
+/// **May be restarted.** The request is not taken back; a task that was lent can be asked and waited for again.
 ///
 /// # Errors
 /// [`Cancelled`] when the task was.

@@ -42,7 +42,8 @@ use core::task::{Context, Poll};
 /// When the task that waits is cancelled it unwinds at its next turn. Lend the tasks if they are to go on then.
 ///
 /// # Cancel safety
-/// Dropping it drops the tasks that were given away, which cancels them.
+/// **Not safe.** Dropping it drops the tasks that were given away, which cancels them; what they returned is lost.
+/// Those that were lent go on, and lose nothing.
 ///
 /// # Panics
 /// When it has to wait outside a loop.

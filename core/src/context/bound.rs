@@ -27,7 +27,8 @@ impl<T: Clone> ContextVar<T> {
     /// ```
     ///
     /// # Cancel safety
-    /// As `future`'s own, which is dropped with the variable set, too.
+    /// **Loses nothing.** Of its own, that is: dropping it drops `future`, with the variable set, too, and that loses
+    /// what `future` does.
     pub fn scope<F: Future>(&'static self, value: T, future: F) -> Bound<T, F> {
         Bound { var: self, held: Held::new(value), future: Some(future) }
     }

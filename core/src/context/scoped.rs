@@ -42,7 +42,8 @@ impl Context {
     /// ```
     ///
     /// # Cancel safety
-    /// As `future`'s own, which is dropped in the context, too.
+    /// **Loses nothing.** Of its own, that is: dropping it drops `future`, in the context too, and that loses what
+    /// `future` does.
     pub fn scope<F: Future>(&self, future: F) -> Scoped<F> {
         Scoped { context: self.clone(), future: Some(future) }
     }

@@ -33,7 +33,7 @@ pub trait Comprehension: Stream {
     /// The next item. Python: one step of `async for`.
     ///
     /// # Cancel safety
-    /// Dropping the future drops nothing but it: what the stream has done until then it keeps, and goes on with.
+    /// **Loses nothing.** What the stream has done until then it keeps, and the next call goes on with it.
     fn next(&mut self) -> Next<'_, Self>
     where
         Self: Unpin,
@@ -127,6 +127,10 @@ pub trait Comprehension: Stream {
     }
 
     /// Runs `f` on each item, one after the other. Python: `async for`.
+    ///
+    /// # Cancel safety
+    /// **Not safe.** Dropping the future drops the stream with the items that are left in it, and what `f` does with
+    /// one.
     fn for_each<F>(self, mut f: F) -> impl Future<Output = ()>
     where
         Self: Sized,
@@ -148,6 +152,9 @@ pub trait Comprehension: Stream {
     /// assert_eq!(iter(1..=4).fold(0, async |sum, n| sum + n).await, 10);
     /// # });
     /// ```
+    ///
+    /// # Cancel safety
+    /// **Not safe.** Dropping the future drops the stream, and what was made of the items that it has given.
     fn fold<A, F>(self, first: A, mut f: F) -> impl Future<Output = A>
     where
         Self: Sized,
@@ -164,6 +171,9 @@ pub trait Comprehension: Stream {
     }
 
     /// Whether `predicate` is true for an item. It asks for no more once it has found one.
+    ///
+    /// # Cancel safety
+    /// **Not safe.** Dropping the future drops the stream, and it is lost which items were looked at.
     fn any<F>(self, mut predicate: F) -> impl Future<Output = bool>
     where
         Self: Sized,
@@ -181,6 +191,9 @@ pub trait Comprehension: Stream {
     }
 
     /// Whether `predicate` is true for all items. It asks for no more once it has found one for which it is not.
+    ///
+    /// # Cancel safety
+    /// **Not safe.** Dropping the future drops the stream, and it is lost which items were looked at.
     fn all<F>(self, mut predicate: F) -> impl Future<Output = bool>
     where
         Self: Sized,
@@ -217,7 +230,7 @@ impl<S: Stream + ?Sized> Comprehension for S {}
 /// ```
 ///
 /// # Cancel safety
-/// Dropping the future drops the stream, and the items that it has given.
+/// **Not safe.** Dropping the future drops the stream, and the items that it has given.
 pub async fn collect<C, S>(stream: S) -> C
 where
     S: Stream,
@@ -234,7 +247,7 @@ where
 /// As [`collect`], for a stream of results: the first error ends it. Python: an exception leaves a comprehension.
 ///
 /// # Cancel safety
-/// Dropping the future drops the stream, and the items that it has given.
+/// **Not safe.** Dropping the future drops the stream, and the items that it has given.
 ///
 /// # Errors
 /// The first error of the stream, which is dropped then.

@@ -123,7 +123,7 @@ impl<T> Emitter<'_, T> {
     /// Gives `item` to the consumer, and goes on when it asks for the next. Python: `yield`.
     ///
     /// # Cancel safety
-    /// Dropped before the consumer has taken the item, it takes it back.
+    /// **May be restarted.** Dropped before the consumer has taken the item, the future takes it back, and drops it.
     #[inline]
     pub fn emit(&mut self, item: T) -> Emit<'_, T> {
         // SAFETY: `Beside`, for as long as the emitter is borrowed.

@@ -228,7 +228,7 @@ impl<B: Body> Generator<B> {
     /// A generator pinned otherwise than by [`pin!`](core::pin::pin) has the same from [`Comprehension`], or by `as_mut()`.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing: the body stays where it waits, and the next `next` goes on with it.
+    /// **Loses nothing.** The body stays where it waits, and the next `next` goes on with it.
     ///
     /// [`Comprehension`]: super::Comprehension
     #[inline]
@@ -241,7 +241,8 @@ impl<B: Body> Generator<B> {
     /// A body that was never started runs nothing, and one that has ended stays so.
     ///
     /// # Cancel safety
-    /// There is nothing in it to wait for: it is done at the first poll, and before that it has done nothing.
+    /// **Loses nothing.** There is nothing in it to wait for: it is done at the first poll, and before that it has done
+    /// nothing.
     pub async fn close(self: &mut Pin<&mut Self>) {
         self.as_mut().end();
     }

@@ -89,8 +89,9 @@ enum TaskId {}
 /// ```
 ///
 /// # Cancel safety
-/// A task that is cancelled within a group unwinds to it; then its children are cancelled and waited for, and then the task
-/// unwinds further. Who drops the future cancels the children too, but nobody waits for them.
+/// **Not safe.** Who drops the future cancels the children too, but nobody waits for them, and their values and errors
+/// are lost. Cancelling waits: a task that is cancelled within a group unwinds to it; then its children are cancelled
+/// and waited for, and then the task unwinds further.
 ///
 /// # Errors
 /// [`GroupError`] with all errors of children, in the order in which they failed, and the body's last. If the task was

@@ -101,7 +101,9 @@ impl Barrier {
     /// from 0; who comes last does not wait. asyncio: `Barrier.wait`.
     ///
     /// # Cancel safety
-    /// Dropping the future gives the place back: one more has to come.
+    /// **Not safe.** While it waits for others, dropping the future gives the place back: one more has to come. Once
+    /// the last has come it has been counted: dropped then, it loses that it was, and who calls again waits for another
+    /// round.
     ///
     /// # Errors
     /// When the barrier is broken, or is reset meanwhile.

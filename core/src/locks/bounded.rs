@@ -51,7 +51,7 @@ impl BoundedSemaphore {
     /// Takes one permit, waiting in line until there is one.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves the line. A permit already granted to it goes to the next waiter.
+    /// **Loses nothing.** Dropping the future leaves the line. A permit already granted to it goes to the next waiter.
     #[inline]
     pub fn acquire(&self) -> AcquireBounded<'_> {
         AcquireBounded { semaphore: self, acquire: self.permits.acquire() }

@@ -72,7 +72,7 @@ impl<T: ?Sized> Condition<T> {
     /// Takes the lock, waiting in line until it is free.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves the line. A lock already handed to it goes to the next waiter.
+    /// **Loses nothing.** Dropping the future leaves the line. A lock already handed to it goes to the next waiter.
     #[inline]
     pub fn lock(&self) -> LockCondition<'_, T> {
         LockCondition { condition: self, lock: self.mutex.lock() }
@@ -159,9 +159,10 @@ impl<'a, T: ?Sized> ConditionGuard<'a, T> {
     /// It may end though nobody has notified for it: look again at what was waited for.
     ///
     /// # Cancel safety
-    /// A task that is cancelled here takes the lock again before it unwinds further, however long that takes, and then
-    /// notifies another in its place. A future that is just dropped leaves without the lock; a notification that it had
-    /// got goes to another.
+    /// **May be restarted.** A task that is cancelled here takes the lock again before it unwinds further, however long
+    /// that takes, and then notifies another in its place. A future that is just dropped leaves without the lock; a
+    /// notification that it had got goes to another. Either way the guard is gone: who comes again locks, looks, and
+    /// waits if need be.
     pub fn wait(self) -> ConditionWait<'a, T> {
         let condition = self.condition;
         // The lock goes on being held, for the wait.
@@ -172,7 +173,7 @@ impl<'a, T: ?Sized> ConditionGuard<'a, T> {
     /// Waits, as with [`wait`](Self::wait), until `ready` says so of the value. asyncio: `Condition.wait_for`.
     ///
     /// # Cancel safety
-    /// As [`wait`](Self::wait).
+    /// **May be restarted.** As [`wait`](Self::wait).
     pub async fn wait_for(mut self, mut ready: impl FnMut(&mut T) -> bool) -> Self {
         while !ready(&mut self) {
             self = self.wait().await;
@@ -301,9 +302,9 @@ impl<L: Deref<Target = RawLock>> RawCondition<L> {
     /// It may end though nobody has notified for it: look again at what was waited for.
     ///
     /// # Cancel safety
-    /// A task that is cancelled here takes the lock again before it unwinds further, however long that takes, and then
-    /// notifies another in its place: a guard around the wait finds the lock held. A future that is just dropped leaves
-    /// without the lock; a notification that it had got goes to another.
+    /// **Not safe.** A future that is just dropped loses the lock that its caller had; a notification that it had got
+    /// goes to another. A task that is cancelled here loses nothing: it takes the lock again before it unwinds further,
+    /// however long that takes, so that a guard around the wait finds it held, and then notifies another in its place.
     ///
     /// # Errors
     /// When nobody holds the lock.

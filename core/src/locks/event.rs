@@ -58,7 +58,7 @@ impl Event {
     /// Waits until the flag is set; not at all if it is.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves the line; nothing is lost.
+    /// **Loses nothing.** Dropping the future leaves the line.
     #[inline]
     pub fn wait(&self) -> EventWait<'_> {
         EventWait { event: self, waiter: Waiter::new() }

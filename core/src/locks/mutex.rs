@@ -55,7 +55,7 @@ impl<T: ?Sized> Mutex<T> {
     /// Takes the lock, waiting in line until it is free.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves the line. A lock already handed to it goes to the next waiter.
+    /// **Loses nothing.** Dropping the future leaves the line. A lock already handed to it goes to the next waiter.
     #[inline]
     pub fn lock(&self) -> Lock<'_, T> {
         Lock { mutex: self, waiter: Waiter::new() }

@@ -110,7 +110,8 @@ impl<T> OnceCell<T> {
     /// An `init` that waits for the value of the same cell waits for ever.
     ///
     /// # Cancel safety
-    /// Dropping the future drops that of `init`; then the next who waits makes the value. So does a panic in `init`.
+    /// **May be restarted.** Dropping the future drops that of `init`; then the next who waits makes the value. So does
+    /// a panic in `init`.
     pub async fn get_or_init(&self, init: impl AsyncFnOnce() -> T) -> &T {
         match self.get_or_turn().await {
             Ok(value) => value,
@@ -121,7 +122,7 @@ impl<T> OnceCell<T> {
     /// As [`get_or_init`](Self::get_or_init), with an `init` that may fail; then the next who waits makes the value.
     ///
     /// # Cancel safety
-    /// As [`get_or_init`](Self::get_or_init).
+    /// **May be restarted.** As [`get_or_init`](Self::get_or_init).
     ///
     /// # Errors
     /// That of `init`, if it was called and failed.
@@ -154,7 +155,7 @@ impl<T> OnceCell<T> {
     /// Waits until the value is there, whoever makes it.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves the line; nothing is lost.
+    /// **Loses nothing.** Dropping the future leaves the line.
     #[inline]
     pub fn wait(&self) -> OnceCellWait<'_, T> {
         OnceCellWait { cell: self, waiter: Waiter::new() }

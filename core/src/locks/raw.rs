@@ -67,7 +67,7 @@ impl RawLock {
     /// Takes the lock, waiting in line until it is free.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves the line. A lock already handed to it goes to the next waiter.
+    /// **Loses nothing.** Dropping the future leaves the line. A lock already handed to it goes to the next waiter.
     #[inline]
     pub fn acquire(&self) -> Acquire<'_> {
         Acquire { lock: self, waiter: Waiter::new() }

@@ -100,7 +100,7 @@ impl<T: ?Sized> RwLock<T> {
     /// Takes the lock to read, waiting in line while somebody writes or a writer waits.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves the line. What was granted to it goes to the next waiter.
+    /// **Loses nothing.** Dropping the future leaves the line. What was granted to it goes to the next waiter.
     #[inline]
     pub fn read(&self) -> RwLockRead<'_, T> {
         RwLockRead { lock: self, waiter: Waiter::new() }
@@ -109,8 +109,8 @@ impl<T: ?Sized> RwLock<T> {
     /// Takes the lock to write, waiting in line until nobody else has it.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves the line, and readers that waited behind it go on. What was granted to it goes to the
-    /// next waiter.
+    /// **Loses nothing.** Dropping the future leaves the line. Readers that waited behind it go on, and what was
+    /// granted to it goes to the next waiter.
     #[inline]
     pub fn write(&self) -> RwLockWrite<'_, T> {
         RwLockWrite { lock: self, waiter: Waiter::new() }
@@ -179,7 +179,10 @@ impl<T: ?Sized> RwLock<T> {
 /// let in right now.
 #[inline]
 fn read_as_newcomer(hold: &mut Hold, lines: &mut [Line; 2]) -> Option<()> {
-    let free = hold.admits_reader() && is_for_newcomers(&lines[WRITERS]);
+    let [readers, writers] = lines;
+    // A reader in line waits for a writer in front of it, which may be about to leave: it is not overtaken meanwhile. Where
+    // no writer is, those in line are being let in.
+    let free = hold.admits_reader() && (writers.is_empty() || writers.all_leaving() && is_for_newcomers(readers));
     free.then(|| hold.0 += 1)
 }
 

@@ -49,7 +49,7 @@ impl Semaphore {
     /// Takes one permit, waiting in line until there is one.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves the line. A permit already granted to it goes to the next waiter.
+    /// **Loses nothing.** Dropping the future leaves the line. A permit already granted to it goes to the next waiter.
     #[inline]
     pub fn acquire(&self) -> AcquirePermit<'_> {
         AcquirePermit { semaphore: self, waiter: Waiter::new() }

@@ -159,8 +159,8 @@ impl<T, const N: usize> Broadcast<T, N> {
     /// it is for.
     ///
     /// # Cancel safety
-    /// Dropping the future drops the message, which is not sent then. Room that was already there for it goes to the next who
-    /// waits.
+    /// **May be restarted.** Dropping the future drops the message, which is not sent then. Room that was already there
+    /// for it goes to the next who waits.
     ///
     /// # Errors
     /// When the channel was closed; the message comes back.
@@ -364,7 +364,7 @@ impl<'a, T: Clone, const N: usize> BroadcastReceiver<'a, T, N> {
     /// Takes the next message, waiting for one if this receiver has taken all.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing: a message that has come is still to be taken.
+    /// **Loses nothing.** A message that has come is still to be taken.
     ///
     /// # Errors
     /// When messages were overwritten before this receiver took them, once; when the channel was closed and this receiver has

@@ -70,7 +70,7 @@ impl<T> OneShot<T> {
     /// Waits for the value and takes it. If it was taken already, this waits for ever.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing: a value that was sent stays to be received, and the next who waits is told.
+    /// **Loses nothing.** A value that was sent stays to be received, and the next who waits is told.
     #[inline]
     pub fn recv(&self) -> Recv<'_, T> {
         Recv { shot: self, waiter: Waiter::new() }

@@ -179,8 +179,8 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     /// Puts `item` in, waiting for room if the queue is full.
     ///
     /// # Cancel safety
-    /// Dropping the future drops the item, which is not in the queue then. Room that was already there for it goes to
-    /// the next who waits.
+    /// **May be restarted.** Dropping the future drops the item, which is not in the queue then. Room that was already
+    /// there for it goes to the next who waits.
     ///
     /// # Errors
     /// When the queue was shut down; the item comes back.
@@ -192,7 +192,7 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     /// Takes the next item, waiting for one if the queue is empty.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing: an item that it was woken for goes to the next who waits.
+    /// **Loses nothing.** An item that it was woken for goes to the next who waits.
     ///
     /// # Errors
     /// When the queue was shut down and is empty.
@@ -250,7 +250,7 @@ impl<T, S: Store<T>> QueueOf<T, S> {
     /// Waits until every item that was put is done: see [`task_done`](Self::task_done).
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing.
+    /// **Loses nothing.** Dropping the future leaves the line.
     #[inline]
     pub fn join(&self) -> Join<'_, T, S> {
         Join { queue: self, waiter: Waiter::new() }

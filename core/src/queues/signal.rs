@@ -68,7 +68,7 @@ impl<T> Signal<T> {
     /// Waits for a value and takes it.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing: the value stays, and the next who waits is told.
+    /// **Loses nothing.** The value stays, and the next who waits is told.
     #[inline]
     pub fn wait(&self) -> SignalWait<'_, T> {
         SignalWait { signal: self, waiter: Waiter::new() }

@@ -162,7 +162,7 @@ impl<'a, T> WatchReceiver<'a, T> {
     /// change.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing: the change is still to be seen.
+    /// **Loses nothing.** The change is still to be seen.
     #[inline]
     pub fn changed(&mut self) -> Changed<'_, 'a, T> {
         Changed { receiver: self, waiter: Waiter::new() }
@@ -205,8 +205,7 @@ impl<T: Clone> WatchReceiver<'_, T> {
     /// ```
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing: values that were looked at count as seen, and a later call looks at the value of
-    /// then.
+    /// **Loses nothing.** Values that were looked at count as seen, and a later call looks at the value of then.
     pub async fn wait_for(&mut self, mut ready: impl FnMut(&T) -> bool) -> T {
         loop {
             let value = self.get();

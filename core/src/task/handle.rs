@@ -31,8 +31,9 @@ use core::task::{Context, Poll, Waker};
 /// ```
 ///
 /// # Cancel safety
-/// Awaiting `&mut task` loses nothing when dropped: the task goes on and its outcome stays. Awaiting `task` itself and
-/// dropping that drops the task, which cancels it.
+/// **Not safe.** Who awaits `task` itself and is dropped drops the task, which cancels it. Awaiting `&mut task` and
+/// dropping that loses nothing: the task goes on and its outcome stays. A task that is cancelled in either cancels the
+/// one that it awaits, unless there is a [`shield`](crate::shield()) between.
 ///
 /// # Panics
 /// A panic in the task's future goes through the loop to whoever runs it; the task counts as cancelled.

@@ -31,7 +31,8 @@ impl<T> Task<T> {
     /// ```
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing.
+    /// **Not safe.** A task that is cancelled here cancels the one that it waits for, as if it awaited that. Dropping
+    /// the future just leaves the line, and loses nothing.
     pub fn ended(&self) -> Ended<'_> {
         Ended { watch: Watch::new(self.slot()), _task: PhantomData }
     }

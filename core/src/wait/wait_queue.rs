@@ -68,7 +68,8 @@ impl WaitQueue {
     /// Waits until `ready` answers with something, and gives that. It is asked at each step, and never under a lock.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves the line. If it was told of something and did not look, the next in line is told.
+    /// **Loses nothing.** Dropping the future leaves the line. If it was told of something and did not look, the next
+    /// in line is told.
     #[inline]
     pub fn wait_until<R, F: FnMut() -> Option<R>>(&self, ready: F) -> WaitUntil<'_, F> {
         WaitUntil { queue: self, ready, waiter: Waiter::new() }

@@ -346,6 +346,7 @@ macro_rules! no_heap_beyond_tests {
                 what_was_granted_to_a_reader_that_is_dropped_goes_to_the_writer_behind
                 waiters_about_to_be_cancelled_are_passed_over
                 a_newcomer_does_not_overtake_who_was_let_in
+                a_newcomer_does_not_overtake_a_reader_behind_a_writer_that_is_about_to_go
                 downgraded_it_lets_readers_in_and_no_writer
                 a_lock_gives_its_value_to_who_owns_it
                 a_write_is_one_tasks_across_its_waits

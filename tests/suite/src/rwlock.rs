@@ -196,6 +196,27 @@ pub(crate) fn a_newcomer_does_not_overtake_who_was_let_in<W: World>(_: &mut W) {
     assert!(BELLS[2].rang() && poll(reader, &BELLS[2]).is_some());
 }
 
+pub(crate) fn a_newcomer_does_not_overtake_a_reader_behind_a_writer_that_is_about_to_go<W: World>(world: &mut W) {
+    static LOCK: RwLock<u32> = RwLock::new(0);
+    static LOG: Log = Log::new();
+    static BELL: Bell = Bell::new();
+    run(world, async {
+        let first = LOCK.try_read();
+        let writer = spawn(write(&LOCK, &LOG, b'W'));
+        let reader = spawn(read(&LOCK, &LOG, b'a'));
+        yield_now().await;
+        writer.cancel();
+        let mut newcomer = pin!(LOCK.read());
+        assert!(LOCK.try_read().is_none() && poll(newcomer.as_mut(), &BELL).is_none(), "the reader is before it");
+        yield_now().await;
+        assert!(BELL.rang() && LOCK.readers() == 3, "when the writer has gone both are let in");
+        assert!(poll(newcomer, &BELL).is_some() && reader.await.is_ok());
+        LOG.expect("a");
+        drop(first);
+        assert!(LOCK.try_write().is_some());
+    });
+}
+
 pub(crate) fn downgraded_it_lets_readers_in_and_no_writer<W: World>(_: &mut W) {
     static BELLS: [Bell; 4] = [const { Bell::new() }; 4];
     let lock = RwLock::new(0);

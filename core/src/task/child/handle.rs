@@ -36,8 +36,8 @@ use crate::task::watch::{Ended, TaskId};
 /// ```
 ///
 /// # Cancel safety
-/// Awaiting `&mut child` loses nothing when dropped: the child goes on and its value stays. Who awaits `child` itself and is
-/// dropped loses the value.
+/// **Not safe.** Who awaits `child` itself and is dropped loses its value. Awaiting `&mut child` and dropping that
+/// loses nothing: the child goes on and its value stays. A task that is cancelled in either cancels the child.
 pub struct Child<T> {
     /// None: it was not even started, or its value has been taken.
     node: Option<NonNull<Node>>,
@@ -112,7 +112,8 @@ impl<T> Child<T> {
     /// Waits until the child has ended, without taking its value: see [`Task::ended`](crate::Task::ended).
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing.
+    /// **Not safe.** A task that is cancelled here cancels the child, as if it awaited that. Dropping the future just
+    /// leaves the line, and loses nothing.
     pub fn ended(&self) -> Ended<'_> {
         // SAFETY: it borrows this, which is a handle of the task.
         unsafe { Ended::new(self.slot()) }
