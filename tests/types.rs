@@ -145,7 +145,8 @@ types! {
     // Of one loop: they stay on its thread.
     [] corio::Runner<SimReactor>, corio::Handle, corio::Task<u8>, corio::Child<u8>, corio::TaskId, corio::Ended<'static>,
         corio::Spawn, corio::Group<u8>, corio::GroupHandle<u8>, corio::PoolGroup<u8, u64, 2>,
-        corio::PoolGroupHandle<u8, u64, 2>, corio::Failure<'static>;
+        corio::PoolGroupHandle<u8, u64, 2>, corio::Scope<'static, u8>, corio::ScopeHandle<'static, u8>,
+        corio::ScopedChild<'static, u8>, corio::Failure<'static>;
     [] corio::CallHandle, corio::TimerHandle, corio::DoneHandle, corio::Future<u8>, corio::FutureWait<'static, u8>;
     [] corio::Sleep, corio::Timeout<YieldNow>, corio::TimeLimit, corio::Limited<'static, YieldNow>,
         corio::Finally<YieldNow, YieldNow>, corio::Within<YieldNow, YieldNow, fn()>;

@@ -42,7 +42,7 @@ struct Operation {
 }
 
 /// Types that are futures, and something before that: they are operations wherever they are returned.
-const HANDLES: [&str; 2] = ["Child", "Task"];
+const HANDLES: [&str; 3] = ["Child", "ScopedChild", "Task"];
 
 /// Operations of a trait of others, which the scan does not look for: their documentation is not seen.
 const OF_TRAITS: [&str; 2] = ["TcpStream::read", "TcpStream::write"];
@@ -101,6 +101,7 @@ operations! {
         "RawLock::acquire" LosesNothing locks::raw_lock_acquire;
         "RwLock::read" LosesNothing locks::rw_lock_read;
         "RwLock::write" LosesNothing locks::rw_lock_write;
+        "ScopedChild" NotSafe scopes::scoped_child;
         "Semaphore::acquire" LosesNothing locks::semaphore_acquire;
         "Signal::wait" LosesNothing queues::signal_wait;
         "Task" NotSafe tasks::task;
@@ -117,6 +118,7 @@ operations! {
         "gather" NotSafe tasks::gather_;
         "group" NotSafe scopes::group_;
         "join" NotSafe scopes::join_;
+        "scope" NotSafe scopes::scope_;
         "select" LosesNothing scopes::select_;
         "shield" NotSafe tasks::shield_;
         "sleep" MayBeRestarted time::sleep_;

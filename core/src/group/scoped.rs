@@ -99,9 +99,10 @@ use core::task::{Context, Poll};
 /// [`group()`](crate::group()), and give them an `Rc`.
 ///
 /// # Cancel safety
-/// A task that is cancelled within a scope unwinds to it; then its children are cancelled, and those that stand in a scope
-/// which waits, as a group does, are waited for; and then the task unwinds further. Dropping the future drops the body, and
-/// the children in order of creation. Forgetting it, which needs a box that is leaked, forgets them.
+/// **Not safe.** Who drops the future drops the body, and the children in order of creation: their values and errors are
+/// lost. Cancelling waits: a task that is cancelled within a scope unwinds to it; then its children are cancelled, and
+/// those that stand in a scope which waits, as a group does, are waited for; and then the task unwinds further. Forgetting
+/// the future, which needs a box that is leaked, forgets them.
 ///
 /// # Errors
 /// [`GroupError`] with all errors of children, in the order in which they failed, and the body's last. If the task was
@@ -556,8 +557,8 @@ impl<F, T> Gives<T> for Held<F, T> {
 /// It belongs to the scope: dropping this does nothing to the child.
 ///
 /// # Cancel safety
-/// Awaiting `&mut child` loses nothing when dropped: the child goes on and its value stays. Who awaits `child` itself and is
-/// dropped loses the value.
+/// **Not safe.** Who awaits `child` itself and is dropped loses the value. Awaiting `&mut child` loses nothing: the child
+/// goes on, and its value stays.
 pub struct ScopedChild<'env, T> {
     /// None: it was not even started.
     child: Option<Rc<dyn Gives<T> + 'env>>,

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use corio::{
-    Context, ContextVar, DynQueue, Either, Event, TaskPool, finally, group, join, select, sleep, staggered_race,
+    Context, ContextVar, DynQueue, Either, Event, TaskPool, finally, group, join, scope, select, sleep, staggered_race,
 };
 use corio_sim::{Cut, cancel_everywhere};
 
@@ -76,6 +76,42 @@ static POOL: TaskPool<[u64; 100], 2> = TaskPool::new();
 
 waits_for_its_children!(group_, group);
 waits_for_its_children!(task_pool_group, POOL.group);
+waits_for_its_children!(scope_, scope);
+
+/// A child that borrows: who is given the handle and dropped loses the value, who is lent it does not.
+pub(crate) fn scoped_child() -> usize {
+    let given = cancel_everywhere(async |cut| {
+        let ran = Cell::new(false);
+        let left = scope(async |s| {
+            let child = s.spawn(async {
+                sleep(SECOND).await;
+                ran.set(true);
+                Ok::<_, ()>(1)
+            });
+            let value = cut.apply(child).await;
+            assert_eq!(value, (!cut.was_cut()).then_some(Ok(1)));
+            Ok(())
+        });
+        left.await.unwrap();
+        assert!(ran.get(), "the child goes on");
+    });
+    let lent = cancel_everywhere(async |cut| {
+        let left = scope(async |s| {
+            let mut child = s.spawn(async {
+                sleep(SECOND).await;
+                Ok::<_, ()>(1)
+            });
+            let value = cut.apply(&mut child).await;
+            assert_eq!(value, (!cut.was_cut()).then_some(Ok(1)));
+            if value.is_none() {
+                assert_eq!(child.await, Ok(1));
+            }
+            Ok(())
+        });
+        left.await.unwrap();
+    });
+    given.min(lent)
+}
 
 /// What the one has come to is lost if the other was waited for still; nothing else is.
 pub(crate) fn join_() -> usize {
