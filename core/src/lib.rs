@@ -56,8 +56,9 @@
 //! had been granted goes to the next. Two laws hold for all: *an idle waiter is never polled*, and *dropping a waiter at any
 //! moment loses nothing*. Wakers are called when no lock is held.
 //!
-//! **Deadlines are a pairing heap of lines**, through nodes in the sleep futures: no capacity, O(1) to insert, O(log n) to
-//! expire or drop, equal deadlines in order of registration.
+//! **Deadlines are a pairing heap** through nodes in the sleep futures: no capacity, O(1) to insert, O(log n) to expire or
+//! drop, equal deadlines in order of registration. What comes in the order of its deadlines, as equal sleeps do, is
+//! compared with one other node.
 //!
 //! **The running loop is ambient**, found through a thread-local (on bare metal through a static that turns save and restore), not
 //! through the waker, so [`sleep()`] and [`spawn`] work inside any foreign combinator. A [`Handle`] names a loop where there is
@@ -74,13 +75,20 @@
 //! the next scope outside. So drops stay synchronous, no leaf future knows of any of this, and still a scope can do
 //! asynchronous work while it is cancelled. Lines pass over waiters whose task is about to drop them, as asyncio's do.
 //!
+//! **A group is a scope with tasks.** Its children are tasks as others are, linked through their own bodies; the end of one
+//! tells the group by an entry of the queue, as asyncio's callbacks do. The children of a [`scope`](fn@scope) may borrow, so they are
+//! no tasks: they live in the scope's own future, each with a slot and so a waker of its own.
+//!
+//! **A generator is its body and a place for one item**, side by side in one future: asking for the next polls the body. A
+//! *context* is a list that is shared until it is changed; a task that has none costs nothing.
+//!
 //! | level | modules | what |
 //! |---|---|---|
 //! | 0 | `sync`, `time`, `reactor` | what differs between platforms; instants; what a backend supplies |
 //! | 1 | `task` (slot, waker, ready, body) | what a wake reaches |
 //! | 2 | `wait`, `timers` | lines of waiters, [`wait::WaitCell`]; deadlines |
 //! | 3 | `sched` | the loop, its turns, spawning, the ambient loop |
-//! | 4 | [`locks`], [`queues`], [`mod@context`], [`mod@generator`], [`combine`], `sleep`, `timeout`, `future`, `calls`, `done` | what programs are written with |
+//! | 4 | [`locks`], [`queues`], `sleep`, `future`, `calls`, `done`, [`mod@context`], [`mod@generator`]; the scopes: `timeout`, `limit`, `finally`, `group`, [`combine`] | what programs are written with |
 //! | 5 | `runner` | a reactor and a loop, from start to end |
 //!
 //! # Cancel safety
