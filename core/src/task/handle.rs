@@ -167,7 +167,9 @@ pub(super) fn let_go(slot: &'static Slot) {
 impl<T> Future for Task<T> {
     type Output = Result<T, Cancelled>;
 
-    #[inline]
+    // Half of it is what a call would save and restore.
+    #[cfg_attr(any(feature = "std", loom), inline(always))]
+    #[cfg_attr(not(any(feature = "std", loom)), inline)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let Some(slot) = this.slot else { return Poll::Ready(Err(Cancelled)) };
