@@ -18,7 +18,8 @@ use crate::context::frame::Frames;
 #[cfg(feature = "alloc")]
 use crate::context::table::Contexts;
 use crate::sync::Local;
-use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
+use crate::sync::atomic::swap;
+use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use crate::task::StoredWaker;
 use crate::task::body::Header;
 #[cfg(feature = "alloc")]
@@ -56,7 +57,7 @@ pub(crate) struct Loop {
     /// Something has ended since the goal of the turns was last looked at.
     ended: AtomicBool,
     /// 1: it is in a `static`, and leased.
-    used: AtomicU8,
+    used: swap::AtomicU8,
     state: Local<State>,
     /// The slot of `run`'s own future. Elsewhere it is beside the loop.
     #[cfg(feature = "alloc")]
@@ -173,7 +174,7 @@ impl Loop {
                 delivering: AtomicBool::new(false),
                 special: AtomicBool::new(false),
                 ended: AtomicBool::new(false),
-                used: AtomicU8::new(0),
+                used: swap::AtomicU8::new(0),
                 #[cfg(feature = "alloc")]
                 root: Slot::new(),
             }

@@ -1,11 +1,20 @@
-//! Atomics: core's, loom's in a model, and portable-atomic's where the target has no compare-and-swap.
+//! Atomics: core's, or loom's in a model. Where the target has no compare-and-swap, these load and store and no more; what
+//! else there is to be done takes those in `swap`, which are portable-atomic's there. (Theirs put a critical section
+//! around each load and store too.)
 
-#[cfg(all(not(loom), target_has_atomic = "ptr"))]
+#[cfg(not(loom))]
 pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU8, Ordering};
-#[cfg(all(not(loom), not(target_has_atomic = "ptr")))]
-pub(crate) use portable_atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
+
+/// Atomics that swap, on every target.
+pub(crate) mod swap {
+    #[cfg(any(loom, target_has_atomic = "ptr"))]
+    pub(crate) use super::{AtomicBool, AtomicU8};
+    #[cfg(all(not(loom), not(target_has_atomic = "ptr")))]
+    pub(crate) use portable_atomic::{AtomicBool, AtomicU8};
+}
+
 #[cfg(loom)]
 pub(crate) use sequential::{AtomicBool, AtomicPtr};
 
