@@ -246,7 +246,8 @@ impl Loop {
         unsafe {
             let inherits = self.with(|state| {
                 // 0 is no task's.
-                state.adopted = state.adopted.checked_add(1).unwrap_or(1);
+                let (next, wrapped) = state.adopted.overflowing_add(1);
+                state.adopted = next + u32::from(wrapped);
                 slot.set_id(state.adopted);
                 state.contexts.is_used()
             });

@@ -82,7 +82,7 @@ impl<T> Task<T> {
     /// timeout whose time is up takes its own request back.
     ///
     /// A task cancelled before its first step never runs. One that cancels itself and returns without waiting again ends
-    /// cancelled all the same, and what it returned is dropped.
+    /// cancelled all the same, and what it returned is dropped; an `Err` too, where asyncio would keep the exception.
     pub fn cancel(&self) -> bool {
         self.slot.is_some_and(Slot::cancel)
     }

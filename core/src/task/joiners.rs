@@ -175,6 +175,17 @@ mod flavour {
         /// Wakes all, in order.
         #[inline]
         pub(crate) fn wake(self) {
+            if self.0 & TAG != 0 {
+                return self.wake_tagged();
+            }
+            // A task of ours, or nobody: nearly always.
+            let this = ManuallyDrop::new(self);
+            // SAFETY: `Tagged`: a slot's word, or null. This does not drop it.
+            unsafe { StoredWaker::from_word(this.0) }.wake();
+        }
+
+        #[inline(never)]
+        fn wake_tagged(self) {
             if self.0 & TAG == MANY {
                 return self.wake_many();
             }
