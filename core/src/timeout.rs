@@ -153,7 +153,9 @@ impl<F: Future> Timeout<F> {
         match polled {
             Poll::Ready(held) => limit.end(&now, held),
             Poll::Pending => {
-                if !now.fired && limit.stage() != Stage::Over {
+                if now.fired {
+                    limit.ask_again(&now);
+                } else if limit.stage() != Stage::Over {
                     let first = limit.stage() == Stage::New;
                     limit.wait(&mut now, cx, first);
                 }
@@ -199,7 +201,9 @@ pub(crate) enum Stage {
 const NESTED: u8 = 1 << 3;
 /// The future was dropped.
 const GONE: u8 = 1 << 4;
-const FLAGS: u8 = NESTED | GONE;
+/// What is held was asked to unwind.
+const ASKED: u8 = 1 << 5;
+const FLAGS: u8 = NESTED | GONE | ASKED;
 
 /// The deadline could not be moved, for there is none.
 pub(crate) struct NoDeadline;
@@ -308,11 +312,17 @@ impl Limit {
             }
         }
         let fired = self.has_fired();
-        let own = fired && self.stage() == Stage::Running && !self.sleep.expires();
+        // Nobody else either if it has fired for another task, or for this one when that polled it with its own waker.
+        let own = fired
+            && self.stage() == Stage::Running
+            && !(self.sleep.expires() && task.is_some_and(|task| self.sleep.has_cancelled(task)));
         let all = here.is_some_and(Loop::is_unwinding);
         let unwinds = fired && !all && (own || here.is_some_and(Loop::is_delivering));
         if unwinds {
             here.map(|here| here.set_unwinding(true));
+        }
+        if unwinds || fired && all {
+            self.mark(ASKED, true);
         }
         #[cfg(feature = "alloc")]
         let overdue = match (here, task) {
@@ -370,6 +380,19 @@ impl Limit {
         }
     }
 
+    /// What is held is pending though the time is up. Perhaps its task has unwound in a step that has come to other futures,
+    /// and not here, as where one is polled once and then put aside: then it is asked for another such step. Not while
+    /// the request is on its way, through what the task awaits in here.
+    pub(crate) fn ask_again(&self, now: &Now) {
+        if let Some(task) = now.task
+            && !now.own
+            && !self.is(ASKED)
+            && (now.beside || !task.is_waiting())
+        {
+            task.unwind_soon();
+        }
+    }
+
     /// Sets the deadline before the first step.
     pub(crate) fn set_first(mut self: Pin<&mut Self>, deadline: Instant) {
         self.as_mut().project().sleep.set_deadline(deadline);
@@ -408,6 +431,9 @@ impl Limit {
 
     /// What is held has ended, or was unwound.
     pub(crate) fn end<T>(self: Pin<&mut Self>, now: &Now, held: Result<T, Unwound>) -> Poll<Result<T, TimedOut>> {
+        if now.own {
+            self.take_back();
+        }
         self.as_ref().project_ref().sleep.stop();
         self.set_stage(Stage::Over);
         let taken_back = match now.task {

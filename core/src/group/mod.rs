@@ -362,7 +362,13 @@ impl<E, L> Circle<E, L> {
         #[cfg(feature = "alloc")]
         match task {
             Some(slot) if self.parent.get().is_some_and(|parent| parent.is_of(slot)) => {}
-            task => self.parent.set(task.map(|slot| TaskId::of(Some(slot)))),
+            task => {
+                self.parent.set(task.map(|slot| TaskId::of(Some(slot))));
+                if self.asked.get() == Asked::Task {
+                    // That one is asked in vain: this is somebody else's by now.
+                    self.asked.set(Asked::Itself);
+                }
+            }
         }
         if task.is_none() || cfg!(not(feature = "alloc")) {
             drop(self.poller.replace(StoredWaker::of(cx.waker())));
@@ -396,6 +402,8 @@ struct Running<'a, F, T, E, L> {
     body: Pin<&'a mut Option<F>>,
     /// There is a pending scope within the body.
     nested: bool,
+    /// The body was asked to unwind, because a child has failed.
+    unwound: bool,
     /// How the body was left, if not by being unwound.
     left: Option<Result<T, E>>,
     /// The task unwinds, when the children have ended.
@@ -404,7 +412,7 @@ struct Running<'a, F, T, E, L> {
 
 impl<'a, F, T, E, L: Errors<E>> Running<'a, F, T, E, L> {
     fn new(group: &'a Circle<E, L>, body: Pin<&'a mut Option<F>>) -> Self {
-        Self { group, body, nested: false, left: None, cancelled: false }
+        Self { group, body, nested: false, unwound: false, left: None, cancelled: false }
     }
 }
 
@@ -420,7 +428,8 @@ impl<F: Future<Output = Result<T, E>>, T, E, L: Errors<E>> Future for Running<'_
         let here = current::find();
         let task = group.set_poller(here, cx);
         if group.stage.get() == Stage::Body {
-            let unwinds = match group.asked.get() {
+            let asked = group.asked.get();
+            let unwinds = match asked {
                 Asked::Nobody => false,
                 Asked::Task => here.is_some_and(Loop::is_delivering),
                 Asked::Itself => true,
@@ -428,9 +437,19 @@ impl<F: Future<Output = Result<T, E>>, T, E, L: Errors<E>> Future for Running<'_
             if unwinds {
                 here.map(|here| here.set_unwinding(true));
             }
+            this.unwound |= asked != Asked::Nobody && here.is_some_and(Loop::is_unwinding);
             let beside = task.is_some_and(Slot::is_waiting);
             let Poll::Ready(held) = scope::poll(this.body.as_mut(), &mut this.nested, cx) else {
-                group.awaits.set(!beside && task.is_some_and(Slot::is_waiting));
+                let awaits = !beside && task.is_some_and(Slot::is_waiting);
+                group.awaits.set(awaits);
+                if let Some(task) = task
+                    && asked == Asked::Task
+                    && !this.unwound
+                    && !awaits
+                {
+                    // The task may have unwound in a step that did not come here. Or it will in the next one.
+                    task.unwind_soon();
+                }
                 return Poll::Pending;
             };
             group.stage.set(Stage::Exit);

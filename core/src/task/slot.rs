@@ -708,6 +708,13 @@ impl Slot {
         }
     }
 
+    /// A request to cancel that was not taken back had its step, in which not all came to hear of it: there will be another.
+    pub(crate) fn unwind_soon(&'static self) {
+        if self.is_alive() && self.cancels() > 0 && !self.is_cancelled() {
+            self.leave_soon();
+        }
+    }
+
     /// The next step unwinds, all or in part.
     fn leave_soon(&'static self) {
         self.change(CANCEL, 0);

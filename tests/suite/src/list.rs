@@ -549,6 +549,9 @@ macro_rules! hosted_tests {
                 two_generators_in_a_race_lose_nothing
                 waiters_that_outlive_their_task_lose_nothing_in_any_order
                 a_grant_while_a_waker_is_cloned_is_not_missed
+                a_timeout_expires_also_if_it_is_put_aside_meanwhile
+                a_timeout_that_has_expired_goes_on_in_another_task
+                a_group_unwinds_also_if_it_is_put_aside_meanwhile
             }
             group {
                 the_exit_waits_for_all_and_values_can_be_awaited
