@@ -5,6 +5,7 @@
 use crate::sched::Entry;
 use crate::sched::{Loop, current};
 use crate::task::StoredWaker;
+use crate::task::awaited::Mark;
 #[cfg(feature = "alloc")]
 use crate::task::slot::InLine;
 use crate::task::slot::Slot;
@@ -77,18 +78,17 @@ impl Sleep {
     }
 
     /// Registers it, or has it registered for `cx`: its end cancels what is in a timeout in `task`, if that is who polls,
-    /// or else wakes. `awaited`: what the task awaits is in the timeout. `reserved`: its order was, and it takes that.
+    /// or else wakes. `awaited`: what the task awaits in the timeout. `reserved`: its order was, and it takes that.
     pub(crate) fn register_for(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         task: Option<&'static Slot>,
-        awaited: bool,
+        awaited: Mark,
         reserved: bool,
     ) {
         let due = match task {
             None => Due::Wake,
-            Some(_) if awaited => Due::CancelAwaited,
-            Some(_) => Due::Cancel,
+            Some(_) => Due::Cancel(awaited),
         };
         if self.timer.is_linked() && self.timer.expires() {
             // SAFETY: `Linked`, `Owned` (in `timers`), and this is the loop's thread: a sleep is not `Send`.
@@ -153,6 +153,11 @@ impl Sleep {
 
     pub(crate) fn expires(&self) -> bool {
         self.timer.expires()
+    }
+
+    /// True when its end has cancelled what its task awaited, or would.
+    pub(crate) fn cancels_awaited(&self) -> bool {
+        matches!(self.timer.due.get(), Due::Cancel(awaits) if awaits != Mark::NOTHING)
     }
 
     /// True when its end has cancelled what is in `task`.

@@ -12,6 +12,7 @@ use crate::sched::{Loop, current};
 use crate::scope::{self, Holds, Unwound};
 use crate::sleep::{Sleep, sleep, sleep_until};
 use crate::task::StoredWaker;
+use crate::task::awaited::Mark;
 #[cfg(feature = "alloc")]
 use crate::task::slot::InLine;
 use crate::task::slot::Slot;
@@ -246,6 +247,11 @@ impl Now {
             beside: false,
         }
     }
+
+    /// What the task has come to await since.
+    fn awaited(&self) -> Mark {
+        self.task.filter(|_| !self.beside).map_or(Mark::NOTHING, Slot::awaited)
+    }
 }
 
 impl Limit {
@@ -360,7 +366,7 @@ impl Limit {
             && task.is_queued()
         {
             // asyncio has the time come in the next turn before the step that is queued already.
-            task.cancel_scope(false);
+            task.cancel_scope(Mark::NOTHING);
             return self.set_stage(Stage::Overdue);
         }
         #[cfg(feature = "alloc")]
@@ -368,7 +374,7 @@ impl Limit {
             // SAFETY: `OwnThread`: the ambient loop is this thread's.
             place = Some(unsafe { here.ready().wakes().end_of_line() });
         }
-        let awaited = !now.beside && now.task.is_some_and(Slot::is_waiting);
+        let awaited = now.awaited();
         let reserved = first && now.reserved;
         // First, for the clone of a foreign waker may take the deadline away again.
         self.set_stage(Stage::Running);
@@ -381,15 +387,17 @@ impl Limit {
     }
 
     /// What is held is pending though the time is up. Perhaps its task has unwound in a step that has come to other futures,
-    /// and not here, as where one is polled once and then put aside: then it is asked for another such step. Not while
-    /// the request is on its way, through what the task awaits in here.
+    /// and not here, as where one is polled once and then put aside: then it is asked once more. Not if the request was
+    /// passed on to what the task awaited in here: what that makes of it is its own affair.
     pub(crate) fn ask_again(&self, now: &Now) {
         if let Some(task) = now.task
             && !now.own
             && !self.is(ASKED)
-            && (now.beside || !task.is_waiting())
+            && !self.sleep.cancels_awaited()
         {
-            task.unwind_soon();
+            let awaited = now.awaited();
+            self.mark(ASKED, awaited != Mark::NOTHING);
+            task.ask_again(awaited);
         }
     }
 

@@ -31,6 +31,7 @@
 
 use crate::Instant;
 use crate::task::StoredWaker;
+use crate::task::awaited::Mark;
 use crate::task::slot::Slot;
 use core::cell::{Cell, UnsafeCell};
 use core::mem::MaybeUninit;
@@ -56,10 +57,8 @@ pub(crate) enum Place {
 pub(crate) enum Due {
     /// Who waits is woken.
     Wake,
-    /// What is in a timeout is cancelled.
-    Cancel,
-    /// The same, and what the task awaits is in it.
-    CancelAwaited,
+    /// What is in a timeout is cancelled: what the task awaits first, if that is still what it was seen to await in there.
+    Cancel(Mark),
 }
 
 /// One deadline, pinned in the future that waits for it.
@@ -171,6 +170,22 @@ impl Timer {
     pub(crate) unsafe fn waking(&self) -> Option<&'static Slot> {
         // SAFETY: by the caller's word; filled while it is in.
         unsafe { (*self.waker.get()).assume_init_ref() }.slot()
+    }
+
+    /// Its time has come. What is to be done; of what the task awaits only if that is still so.
+    ///
+    /// # Safety
+    /// `Owned`: its place was filled. `OwnThread`.
+    unsafe fn fire(&self) -> Due {
+        self.place.set(Place::Fired);
+        if let Due::Cancel(awaits) = self.due.get()
+            && awaits != Mark::NOTHING
+            // SAFETY: by the caller's word; of the waker that was in it only the address is looked at.
+            && unsafe { (*self.waker.get()).assume_init_ref() }.slot().is_none_or(|slot| slot.awaited() != awaits)
+        {
+            self.due.set(Due::Cancel(Mark::NOTHING));
+        }
+        self.due.get()
     }
 
     /// What it goes by among others.
@@ -363,8 +378,7 @@ impl Timers {
                 self.latest = ptr::null();
             }
             self.due = meld_all(first.child.get());
-            first.place.set(Place::Fired);
-            Some(((*first.waker.get()).assume_init_read(), first.due.get()))
+            Some(((*first.waker.get()).assume_init_read(), first.fire()))
         }
     }
 
@@ -379,8 +393,7 @@ impl Timers {
                 _ => Walk::On,
             })?;
             let waker = self.remove(found);
-            found.place.set(Place::Fired);
-            Some((waker, found.due.get()))
+            Some((waker, found.fire()))
         }
     }
 

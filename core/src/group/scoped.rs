@@ -21,6 +21,7 @@
 use super::errors::GroupError;
 use crate::sched::{Handle, Loop, current};
 use crate::scope::{self, Unwound};
+use crate::task::awaited::Mark;
 use crate::task::callback::Callback;
 use crate::task::slot::Slot;
 use crate::task::{Cancelled, StoredWaker, waker};
@@ -720,7 +721,7 @@ impl<F: Future<Output = Result<T, E>>, T, E> Running<'_, '_, F, T, E> {
             if outside {
                 task.cancel();
             } else {
-                task.cancel_scope(false);
+                task.cancel_scope(Mark::NOTHING);
             }
         }
         Poll::Ready(Err(GroupError::new(errors)))

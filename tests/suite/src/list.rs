@@ -552,6 +552,7 @@ macro_rules! hosted_tests {
                 a_timeout_expires_also_if_it_is_put_aside_meanwhile
                 a_timeout_that_has_expired_goes_on_in_another_task
                 a_group_unwinds_also_if_it_is_put_aside_meanwhile
+                what_is_awaited_beside_a_scope_is_not_cancelled_for_it
             }
             group {
                 the_exit_waits_for_all_and_values_can_be_awaited

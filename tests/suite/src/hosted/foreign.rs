@@ -932,3 +932,34 @@ pub(crate) fn a_group_unwinds_also_if_it_is_put_aside_meanwhile<W: World>(world:
         assert_eq!(spawn(moved).await.unwrap().unwrap_err().errors(), ["failed"]);
     });
 }
+
+pub(crate) fn what_is_awaited_beside_a_scope_is_not_cancelled_for_it<W: World>(world: &mut W) {
+    world.run(async {
+        let (mut inner, mut other) = (spawn(pending::<()>()), spawn(sleep(3 * MS)));
+        {
+            let mut aside = pin!(timeout(MS, &mut inner));
+            assert!(once(aside.as_mut()).await.is_pending());
+            // So that what the task awaits next is all that it awaits.
+            yield_now().await;
+            assert_eq!((&mut other).await, Ok(()));
+            assert_eq!(aside.await, Err(TimedOut));
+        }
+        assert_eq!((inner.is_done(), inner.cancelling()), (true, 1));
+
+        let (mut inner, other) = (spawn(pending::<()>()), spawn(sleep(3 * MS)));
+        {
+            let mut aside = pin!(group(async |g| {
+                g.spawn(async {
+                    sleep(MS).await;
+                    Err::<(), _>("failed")
+                });
+                (&mut inner).await.map_err(|_| "cancelled")
+            }));
+            assert!(once(aside.as_mut()).await.is_pending());
+            yield_now().await;
+            assert_eq!(other.await, Ok(()));
+            assert_eq!(aside.await.unwrap_err().errors(), ["failed"]);
+        }
+        assert_eq!((inner.is_done(), inner.cancelling()), (true, 1));
+    });
+}
