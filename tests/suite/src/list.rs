@@ -594,6 +594,8 @@ macro_rules! hosted_tests {
                 a_forgotten_scope_runs_no_child_again
                 scopes_work_under_foreign_wakers_and_without_a_loop
                 what_the_body_awaits_is_cancelled_with_the_task
+                who_awaits_a_child_from_outside_hears_of_it_when_the_scope_is_dropped
+                a_waker_that_is_the_end_of_its_scope
             }
             hostile {
                 a_task_that_owns_its_own_handle_ends_in_one_piece
