@@ -112,6 +112,15 @@ impl Sleep {
         unsafe { here.with(|state| state.timers.reserve(&self.timer)) };
     }
 
+    /// For one that is due and not registered yet, and is to be hastened then. Those are in order of registration among the
+    /// timers, before all others, whatever their deadlines were: each is found at once when it is its turn.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn come_first(&self) {
+        if self.timer.place.get() == Place::Nowhere {
+            self.timer.set_deadline(Instant::ZERO);
+        }
+    }
+
     /// For one that was due before it was registered: it fires in line with what is ready, where that line ended at `place`,
     /// and not after all that is: as asyncio calls soon what is due when it is asked for.
     ///
@@ -129,16 +138,21 @@ impl Sleep {
         }
     }
 
-    /// The same for one that was moved, if that was to before now.
+    /// `move_to`, which hastens it if it is moved to before now.
     #[cfg(feature = "alloc")]
-    pub(crate) fn hasten_if_past(&self) {
-        if let Some(here) = current::find()
-            && self.owner.get().is_some_and(|owner| core::ptr::eq(owner, here))
-            && here.read_clock().is_some_and(|now| self.timer.deadline() <= now)
-        {
+    pub(crate) fn hurry_to(self: Pin<&Self>, deadline: Instant) -> bool {
+        let Some(here) = current::find()
+            .filter(|here| self.owner.get().is_some_and(|owner| core::ptr::eq(owner, *here)))
+            .filter(|here| here.read_clock().is_some_and(|now| deadline <= now))
+        else {
+            return self.move_to(deadline);
+        };
+        let moved = self.move_to(Instant::ZERO);
+        if moved {
             // SAFETY: `OwnThread`: the ambient loop is this thread's, and nothing is popped in between.
             unsafe { self.hasten(here, here.ready().wakes().end_of_line()) };
         }
+        moved
     }
 
     /// If it would have cancelled a task, it does not any more. Before it is dropped, by the scope that it is for.

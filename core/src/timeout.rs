@@ -376,6 +376,10 @@ impl Limit {
         }
         let awaited = now.awaited();
         let reserved = first && now.reserved;
+        #[cfg(feature = "alloc")]
+        if place.is_some() {
+            self.sleep.come_first();
+        }
         // First, for the clone of a foreign waker may take the deadline away again.
         self.set_stage(Stage::Running);
         self.as_mut().project().sleep.register_for(cx, now.task, awaited, reserved);
@@ -419,9 +423,10 @@ impl Limit {
         let sleep = self.project_ref().sleep;
         match deadline {
             Some(deadline) => {
-                let moved = sleep.move_to(deadline);
                 #[cfg(feature = "alloc")]
-                sleep.hasten_if_past();
+                let moved = sleep.hurry_to(deadline);
+                #[cfg(not(feature = "alloc"))]
+                let moved = sleep.move_to(deadline);
                 moved.then_some(StoredWaker::NONE).ok_or(NoDeadline)
             }
             None => {

@@ -230,6 +230,12 @@ impl Timer {
     }
 }
 
+/// `Timer::before`, for two keys.
+#[cfg(feature = "alloc")]
+fn comes_before(one: (Instant, u32), other: (Instant, u32)) -> bool {
+    one.0 < other.0 || one.0 == other.0 && (one.1.wrapping_sub(other.1) as i32) < 0
+}
+
 /// The deadlines of one loop.
 pub(crate) struct Timers {
     root: *const Timer,
@@ -389,7 +395,7 @@ impl Timers {
         unsafe {
             let found = walk(self.due, |it| match it.key() {
                 it if it == key => Walk::Found,
-                (deadline, _) if deadline <= key.0 => Walk::In,
+                it if comes_before(it, key) => Walk::In,
                 _ => Walk::On,
             })?;
             let waker = self.remove(found);
