@@ -417,7 +417,7 @@ pub(crate) fn who_awaits_a_child_from_outside_hears_of_it_when_the_scope_is_drop
             within.set(Some(s.spawn(pending::<Result<(), ()>>())));
             pending().await
         }));
-        poll_fn(|cx| Poll::Ready(assert!(dropped.as_mut().poll(cx).is_pending()))).await;
+        assert!(poll_fn(|cx| Poll::Ready(dropped.as_mut().poll(cx))).await.is_pending());
         let waits = spawn(child.take().unwrap());
         turns(2).await;
         assert!(!waits.is_done());
