@@ -12,8 +12,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
 use corio::{
-    Duration, DynQueue, Event, Instant, Mutex, Reactor, RunError, Runner, Semaphore, Sleep, TimeLimit, Unpark, now,
-    sleep, sleep_until, spawn, timeout, yield_now,
+    Duration, DynQueue, Event, Instant, Mutex, Reactor, RunError, Runner, Semaphore, Sleep, TimeLimit, TimedOut,
+    Unpark, now, sleep, sleep_until, spawn, timeout, timeout_at, yield_now,
 };
 use corio_sim::{Deadlock, SimReactor};
 
@@ -59,6 +59,30 @@ fn boom() -> ! {
 fn panics(f: impl FnOnce()) {
     let payload = catch_unwind(AssertUnwindSafe(f)).expect_err("no panic came through");
     assert!(payload.downcast_ref::<&str>() == Some(&"boom"), "another panic");
+}
+
+#[test]
+fn a_hundred_thousand_time_limits_that_are_past_end_in_the_order_in_which_they_began() {
+    let n = rounds(100_000);
+    corio_sim::run(async {
+        sleep(HOUR).await;
+        let order = Rc::new(RefCell::new(Vec::with_capacity(n)));
+        let tasks: Vec<_> = (0..n)
+            .map(|i| {
+                let order = order.clone();
+                spawn(async move {
+                    // The later it begins, the longer has it been past.
+                    let late = timeout_at(Instant::from_micros((n - i) as u64), pending::<()>());
+                    assert_eq!(late.await, Err(TimedOut));
+                    order.borrow_mut().push(i);
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert!(order.borrow().iter().copied().eq(0..n));
+    });
 }
 
 #[test]

@@ -246,7 +246,9 @@ impl<F: Future> Future for Limited<'_, F> {
         }
         let when = time.when.get();
         let stage = time.stage.replace(Of::Waiting);
-        if !now.fired {
+        if now.fired {
+            this.limit.ask_again(&now);
+        } else {
             if stage == Of::Moved || when.is_none() && stage == Of::First || when.is_some() && this.limit.is_idle() {
                 this.limit.as_mut().set_deadline(when);
             }

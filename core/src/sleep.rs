@@ -5,6 +5,7 @@
 use crate::sched::Entry;
 use crate::sched::{Loop, current};
 use crate::task::StoredWaker;
+use crate::task::awaited::Mark;
 #[cfg(feature = "alloc")]
 use crate::task::slot::InLine;
 use crate::task::slot::Slot;
@@ -77,18 +78,17 @@ impl Sleep {
     }
 
     /// Registers it, or has it registered for `cx`: its end cancels what is in a timeout in `task`, if that is who polls,
-    /// or else wakes. `awaited`: what the task awaits is in the timeout. `reserved`: its order was, and it takes that.
+    /// or else wakes. `awaited`: what the task awaits in the timeout. `reserved`: its order was, and it takes that.
     pub(crate) fn register_for(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         task: Option<&'static Slot>,
-        awaited: bool,
+        awaited: Mark,
         reserved: bool,
     ) {
         let due = match task {
             None => Due::Wake,
-            Some(_) if awaited => Due::CancelAwaited,
-            Some(_) => Due::Cancel,
+            Some(_) => Due::Cancel(awaited),
         };
         if self.timer.is_linked() && self.timer.expires() {
             // SAFETY: `Linked`, `Owned` (in `timers`), and this is the loop's thread: a sleep is not `Send`.
@@ -112,6 +112,15 @@ impl Sleep {
         unsafe { here.with(|state| state.timers.reserve(&self.timer)) };
     }
 
+    /// For one that is due and not registered yet, and is to be hastened then. Those are in order of registration among the
+    /// timers, before all others, whatever their deadlines were: each is found at once when it is its turn.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn come_first(&self) {
+        if self.timer.place.get() == Place::Nowhere {
+            self.timer.set_deadline(Instant::ZERO);
+        }
+    }
+
     /// For one that was due before it was registered: it fires in line with what is ready, where that line ended at `place`,
     /// and not after all that is: as asyncio calls soon what is due when it is asked for.
     ///
@@ -129,16 +138,21 @@ impl Sleep {
         }
     }
 
-    /// The same for one that was moved, if that was to before now.
+    /// `move_to`, which hastens it if it is moved to before now.
     #[cfg(feature = "alloc")]
-    pub(crate) fn hasten_if_past(&self) {
-        if let Some(here) = current::find()
-            && self.owner.get().is_some_and(|owner| core::ptr::eq(owner, here))
-            && here.read_clock().is_some_and(|now| self.timer.deadline() <= now)
-        {
+    pub(crate) fn hurry_to(self: Pin<&Self>, deadline: Instant) -> bool {
+        let Some(here) = current::find()
+            .filter(|here| self.owner.get().is_some_and(|owner| core::ptr::eq(owner, *here)))
+            .filter(|here| here.read_clock().is_some_and(|now| deadline <= now))
+        else {
+            return self.move_to(deadline);
+        };
+        let moved = self.move_to(Instant::ZERO);
+        if moved {
             // SAFETY: `OwnThread`: the ambient loop is this thread's, and nothing is popped in between.
             unsafe { self.hasten(here, here.ready().wakes().end_of_line()) };
         }
+        moved
     }
 
     /// If it would have cancelled a task, it does not any more. Before it is dropped, by the scope that it is for.
@@ -153,6 +167,11 @@ impl Sleep {
 
     pub(crate) fn expires(&self) -> bool {
         self.timer.expires()
+    }
+
+    /// True when its end has cancelled what its task awaited, or would.
+    pub(crate) fn cancels_awaited(&self) -> bool {
+        matches!(self.timer.due.get(), Due::Cancel(awaits) if awaits != Mark::NOTHING)
     }
 
     /// True when its end has cancelled what is in `task`.

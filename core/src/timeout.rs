@@ -12,6 +12,7 @@ use crate::sched::{Loop, current};
 use crate::scope::{self, Holds, Unwound};
 use crate::sleep::{Sleep, sleep, sleep_until};
 use crate::task::StoredWaker;
+use crate::task::awaited::Mark;
 #[cfg(feature = "alloc")]
 use crate::task::slot::InLine;
 use crate::task::slot::Slot;
@@ -153,7 +154,9 @@ impl<F: Future> Timeout<F> {
         match polled {
             Poll::Ready(held) => limit.end(&now, held),
             Poll::Pending => {
-                if !now.fired && limit.stage() != Stage::Over {
+                if now.fired {
+                    limit.ask_again(&now);
+                } else if limit.stage() != Stage::Over {
                     let first = limit.stage() == Stage::New;
                     limit.wait(&mut now, cx, first);
                 }
@@ -199,7 +202,9 @@ pub(crate) enum Stage {
 const NESTED: u8 = 1 << 3;
 /// The future was dropped.
 const GONE: u8 = 1 << 4;
-const FLAGS: u8 = NESTED | GONE;
+/// What is held was asked to unwind.
+const ASKED: u8 = 1 << 5;
+const FLAGS: u8 = NESTED | GONE | ASKED;
 
 /// The deadline could not be moved, for there is none.
 pub(crate) struct NoDeadline;
@@ -241,6 +246,11 @@ impl Now {
             unwinds: false,
             beside: false,
         }
+    }
+
+    /// What the task has come to await since.
+    fn awaited(&self) -> Mark {
+        self.task.filter(|_| !self.beside).map_or(Mark::NOTHING, Slot::awaited)
     }
 }
 
@@ -308,11 +318,17 @@ impl Limit {
             }
         }
         let fired = self.has_fired();
-        let own = fired && self.stage() == Stage::Running && !self.sleep.expires();
+        // Nobody else either if it has fired for another task, or for this one when that polled it with its own waker.
+        let own = fired
+            && self.stage() == Stage::Running
+            && !(self.sleep.expires() && task.is_some_and(|task| self.sleep.has_cancelled(task)));
         let all = here.is_some_and(Loop::is_unwinding);
         let unwinds = fired && !all && (own || here.is_some_and(Loop::is_delivering));
         if unwinds {
             here.map(|here| here.set_unwinding(true));
+        }
+        if unwinds || fired && all {
+            self.mark(ASKED, true);
         }
         #[cfg(feature = "alloc")]
         let overdue = match (here, task) {
@@ -350,7 +366,7 @@ impl Limit {
             && task.is_queued()
         {
             // asyncio has the time come in the next turn before the step that is queued already.
-            task.cancel_scope(false);
+            task.cancel_scope(Mark::NOTHING);
             return self.set_stage(Stage::Overdue);
         }
         #[cfg(feature = "alloc")]
@@ -358,8 +374,12 @@ impl Limit {
             // SAFETY: `OwnThread`: the ambient loop is this thread's.
             place = Some(unsafe { here.ready().wakes().end_of_line() });
         }
-        let awaited = !now.beside && now.task.is_some_and(Slot::is_waiting);
+        let awaited = now.awaited();
         let reserved = first && now.reserved;
+        #[cfg(feature = "alloc")]
+        if place.is_some() {
+            self.sleep.come_first();
+        }
         // First, for the clone of a foreign waker may take the deadline away again.
         self.set_stage(Stage::Running);
         self.as_mut().project().sleep.register_for(cx, now.task, awaited, reserved);
@@ -367,6 +387,21 @@ impl Limit {
         if let (Some(place), Some(here)) = (place, now.here) {
             // SAFETY: it was taken from that loop in this step.
             unsafe { self.sleep.hasten(here, place) };
+        }
+    }
+
+    /// What is held is pending though the time is up. Perhaps its task has unwound in a step that has come to other futures,
+    /// and not here, as where one is polled once and then put aside: then it is asked once more. Not if the request was
+    /// passed on to what the task awaited in here: what that makes of it is its own affair.
+    pub(crate) fn ask_again(&self, now: &Now) {
+        if let Some(task) = now.task
+            && !now.own
+            && !self.is(ASKED)
+            && !self.sleep.cancels_awaited()
+        {
+            let awaited = now.awaited();
+            self.mark(ASKED, awaited != Mark::NOTHING);
+            task.ask_again(awaited);
         }
     }
 
@@ -388,9 +423,10 @@ impl Limit {
         let sleep = self.project_ref().sleep;
         match deadline {
             Some(deadline) => {
-                let moved = sleep.move_to(deadline);
                 #[cfg(feature = "alloc")]
-                sleep.hasten_if_past();
+                let moved = sleep.hurry_to(deadline);
+                #[cfg(not(feature = "alloc"))]
+                let moved = sleep.move_to(deadline);
                 moved.then_some(StoredWaker::NONE).ok_or(NoDeadline)
             }
             None => {
@@ -408,6 +444,9 @@ impl Limit {
 
     /// What is held has ended, or was unwound.
     pub(crate) fn end<T>(self: Pin<&mut Self>, now: &Now, held: Result<T, Unwound>) -> Poll<Result<T, TimedOut>> {
+        if now.own {
+            self.take_back();
+        }
         self.as_ref().project_ref().sleep.stop();
         self.set_stage(Stage::Over);
         let taken_back = match now.task {

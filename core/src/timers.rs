@@ -31,6 +31,7 @@
 
 use crate::Instant;
 use crate::task::StoredWaker;
+use crate::task::awaited::Mark;
 use crate::task::slot::Slot;
 use core::cell::{Cell, UnsafeCell};
 use core::mem::MaybeUninit;
@@ -56,10 +57,8 @@ pub(crate) enum Place {
 pub(crate) enum Due {
     /// Who waits is woken.
     Wake,
-    /// What is in a timeout is cancelled.
-    Cancel,
-    /// The same, and what the task awaits is in it.
-    CancelAwaited,
+    /// What is in a timeout is cancelled: what the task awaits first, if that is still what it was seen to await in there.
+    Cancel(Mark),
 }
 
 /// One deadline, pinned in the future that waits for it.
@@ -173,6 +172,22 @@ impl Timer {
         unsafe { (*self.waker.get()).assume_init_ref() }.slot()
     }
 
+    /// Its time has come. What is to be done; of what the task awaits only if that is still so.
+    ///
+    /// # Safety
+    /// `Owned`: its place was filled. `OwnThread`.
+    unsafe fn fire(&self) -> Due {
+        self.place.set(Place::Fired);
+        if let Due::Cancel(awaits) = self.due.get()
+            && awaits != Mark::NOTHING
+            // SAFETY: by the caller's word; of the waker that was in it only the address is looked at.
+            && unsafe { (*self.waker.get()).assume_init_ref() }.slot().is_none_or(|slot| slot.awaited() != awaits)
+        {
+            self.due.set(Due::Cancel(Mark::NOTHING));
+        }
+        self.due.get()
+    }
+
     /// What it goes by among others.
     ///
     /// # Safety
@@ -213,6 +228,12 @@ impl Timer {
         // SAFETY: by the caller's word.
         mine < theirs || mine == theirs && unsafe { self.order.get().wrapping_sub(other.order.get()) as i32 } < 0
     }
+}
+
+/// `Timer::before`, for two keys.
+#[cfg(feature = "alloc")]
+fn comes_before(one: (Instant, u32), other: (Instant, u32)) -> bool {
+    one.0 < other.0 || one.0 == other.0 && (one.1.wrapping_sub(other.1) as i32) < 0
 }
 
 /// The deadlines of one loop.
@@ -363,8 +384,7 @@ impl Timers {
                 self.latest = ptr::null();
             }
             self.due = meld_all(first.child.get());
-            first.place.set(Place::Fired);
-            Some(((*first.waker.get()).assume_init_read(), first.due.get()))
+            Some(((*first.waker.get()).assume_init_read(), first.fire()))
         }
     }
 
@@ -375,12 +395,11 @@ impl Timers {
         unsafe {
             let found = walk(self.due, |it| match it.key() {
                 it if it == key => Walk::Found,
-                (deadline, _) if deadline <= key.0 => Walk::In,
+                it if comes_before(it, key) => Walk::In,
                 _ => Walk::On,
             })?;
             let waker = self.remove(found);
-            found.place.set(Place::Fired);
-            Some((waker, found.due.get()))
+            Some((waker, found.fire()))
         }
     }
 

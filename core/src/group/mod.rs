@@ -32,6 +32,7 @@ pub use scoped::{Scope, ScopeHandle, ScopedChild, scope};
 use crate::sched::{Loop, current};
 use crate::scope::{self, Unwound};
 use crate::task::StoredWaker;
+use crate::task::awaited::Mark;
 use crate::task::child::{Family, Parent};
 use crate::task::slot::Slot;
 use core::cell::Cell;
@@ -224,8 +225,8 @@ struct Circle<E, L> {
     /// It takes no more children, and those that it had were cancelled.
     aborting: Cell<bool>,
     asked: Cell<Asked>,
-    /// What the parent awaits is in the body.
-    awaits: Cell<bool>,
+    /// What the parent awaits in the body, or awaited when it was asked to end.
+    awaits: Cell<Mark>,
     _error: PhantomData<E>,
     _pinned: PhantomPinned,
 }
@@ -282,7 +283,7 @@ impl<E, L: Errors<E>> Circle<E, L> {
             stage: Cell::new(Stage::Body),
             aborting: Cell::new(false),
             asked: Cell::new(Asked::Nobody),
-            awaits: Cell::new(false),
+            awaits: Cell::new(Mark::NOTHING),
             _error: PhantomData,
             _pinned: PhantomPinned,
         }
@@ -308,6 +309,10 @@ impl<E, L: Errors<E>> Circle<E, L> {
             if ask {
                 circle.aborting.set(true);
                 circle.asked.set(if parent.is_some() { Asked::Task } else { Asked::Itself });
+                #[cfg(feature = "alloc")]
+                if parent.and_then(|parent| parent.awaited()) != Some(awaits) {
+                    circle.awaits.set(Mark::NOTHING);
+                }
             }
             let family: *const Family = &raw const (*this.as_ptr()).family;
             // From here on foreign code may be called, and the group be gone.
@@ -362,7 +367,13 @@ impl<E, L> Circle<E, L> {
         #[cfg(feature = "alloc")]
         match task {
             Some(slot) if self.parent.get().is_some_and(|parent| parent.is_of(slot)) => {}
-            task => self.parent.set(task.map(|slot| TaskId::of(Some(slot)))),
+            task => {
+                self.parent.set(task.map(|slot| TaskId::of(Some(slot))));
+                if self.asked.get() == Asked::Task {
+                    // That one is asked in vain: this is somebody else's by now.
+                    self.asked.set(Asked::Itself);
+                }
+            }
         }
         if task.is_none() || cfg!(not(feature = "alloc")) {
             drop(self.poller.replace(StoredWaker::of(cx.waker())));
@@ -396,6 +407,8 @@ struct Running<'a, F, T, E, L> {
     body: Pin<&'a mut Option<F>>,
     /// There is a pending scope within the body.
     nested: bool,
+    /// The body was asked to unwind, because a child has failed.
+    unwound: bool,
     /// How the body was left, if not by being unwound.
     left: Option<Result<T, E>>,
     /// The task unwinds, when the children have ended.
@@ -404,7 +417,7 @@ struct Running<'a, F, T, E, L> {
 
 impl<'a, F, T, E, L: Errors<E>> Running<'a, F, T, E, L> {
     fn new(group: &'a Circle<E, L>, body: Pin<&'a mut Option<F>>) -> Self {
-        Self { group, body, nested: false, left: None, cancelled: false }
+        Self { group, body, nested: false, unwound: false, left: None, cancelled: false }
     }
 }
 
@@ -420,7 +433,8 @@ impl<F: Future<Output = Result<T, E>>, T, E, L: Errors<E>> Future for Running<'_
         let here = current::find();
         let task = group.set_poller(here, cx);
         if group.stage.get() == Stage::Body {
-            let unwinds = match group.asked.get() {
+            let asked = group.asked.get();
+            let unwinds = match asked {
                 Asked::Nobody => false,
                 Asked::Task => here.is_some_and(Loop::is_delivering),
                 Asked::Itself => true,
@@ -428,13 +442,25 @@ impl<F: Future<Output = Result<T, E>>, T, E, L: Errors<E>> Future for Running<'_
             if unwinds {
                 here.map(|here| here.set_unwinding(true));
             }
+            this.unwound |= asked != Asked::Nobody && here.is_some_and(Loop::is_unwinding);
             let beside = task.is_some_and(Slot::is_waiting);
             let Poll::Ready(held) = scope::poll(this.body.as_mut(), &mut this.nested, cx) else {
-                group.awaits.set(!beside && task.is_some_and(Slot::is_waiting));
+                let awaits = task.filter(|_| !beside).map_or(Mark::NOTHING, Slot::awaited);
+                if asked == Asked::Nobody {
+                    group.awaits.set(awaits);
+                } else if let Some(task) = task
+                    && asked == Asked::Task
+                    && !this.unwound
+                    && group.awaits.get() == Mark::NOTHING
+                {
+                    // The task may have unwound in a step that did not come here: it is asked once more.
+                    group.awaits.set(awaits);
+                    task.ask_again(awaits);
+                }
                 return Poll::Pending;
             };
             group.stage.set(Stage::Exit);
-            group.awaits.set(false);
+            group.awaits.set(Mark::NOTHING);
             match held {
                 Ok(left) => {
                     this.left = Some(left);
@@ -493,7 +519,7 @@ impl<F: Future<Output = Result<T, E>>, T, E, L: Errors<E>> Future for Running<'_
             if outside {
                 task.cancel();
             } else {
-                task.cancel_scope(false);
+                task.cancel_scope(Mark::NOTHING);
             }
         }
         Poll::Ready(Err(GroupError::new(errors)))

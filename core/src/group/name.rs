@@ -59,7 +59,7 @@ mod flavour {
     /// What is named, until it is gone.
     #[derive(Clone)]
     pub(crate) struct Reference {
-        number: u32,
+        number: u64,
         on: Option<Handle>,
     }
 

@@ -21,6 +21,7 @@
 use super::errors::GroupError;
 use crate::sched::{Handle, Loop, current};
 use crate::scope::{self, Unwound};
+use crate::task::awaited::Mark;
 use crate::task::callback::Callback;
 use crate::task::slot::Slot;
 use crate::task::{Cancelled, StoredWaker, waker};
@@ -317,8 +318,10 @@ impl<'env, E> Circle<'env, E> {
         let child = Rc::new(held);
         self.members.borrow_mut().insert(number, child.clone());
         // `Home`: it is a member.
-        child.link.come();
-        ScopedChild { child: Some(child) }
+        let poller = child.link.come();
+        let child = ScopedChild { child: Some(child) };
+        poller.wake();
+        child
     }
 
     fn is_closed(&self) -> bool {
@@ -337,7 +340,7 @@ impl<'env, E> Circle<'env, E> {
             any |= member.link().note();
         }
         if any {
-            self.bell.wake();
+            self.bell.poller().wake();
         }
     }
 
@@ -432,17 +435,32 @@ impl<E> Drop for Leave<'_, '_, E> {
         loop {
             let first = circle.members.borrow_mut().pop_first();
             let Some((_, member)) = first else { break };
-            member.link().end();
+            let link = member.link();
+            link.end();
+            // Who awaits it may be outside of the scope.
+            let waiter = WakeLast(link.waiter.replace(StoredWaker::NONE));
             // SAFETY: `PolledHere`: the scope is not polled any more.
             unsafe { member.let_go() };
+            drop(waiter);
         }
         core::mem::forget(again);
     }
 }
 
+/// Wakes who awaits a child, even if the drop of its future panics.
+struct WakeLast(StoredWaker);
+
+impl Drop for WakeLast {
+    fn drop(&mut self) {
+        core::mem::replace(&mut self.0, StoredWaker::NONE).wake();
+    }
+}
+
 impl Bell {
-    fn wake(&self) {
-        self.poller.replace(StoredWaker::NONE).wake();
+    /// Whom to wake. That is foreign code, perhaps, and may be the end of the scope: nothing of it is referred to when
+    /// the waker is called.
+    fn poller(&self) -> StoredWaker {
+        self.poller.replace(StoredWaker::NONE)
     }
 }
 
@@ -450,14 +468,16 @@ impl Link {
     /// Its waker was called: what its callback does.
     unsafe fn ring(this: *const ()) {
         // SAFETY: `Home`: it is armed, so it is there; and a member, so the scope is there.
-        unsafe { &*this.cast::<Self>() }.come();
+        unsafe { &*this.cast::<Self>() }.come().wake();
     }
 
-    /// It is to be polled.
-    fn come(&self) {
+    /// It is to be polled. Whom to wake for that.
+    fn come(&self) -> StoredWaker {
         if self.note() {
             // SAFETY: `Home`: it is a member.
-            unsafe { &*self.bell }.wake();
+            unsafe { &*self.bell }.poller()
+        } else {
+            StoredWaker::NONE
         }
     }
 
@@ -575,7 +595,7 @@ impl<T> ScopedChild<'_, T> {
         let alive = self.alive();
         if let Some(link) = alive {
             link.cancelled.set(true);
-            link.come();
+            link.come().wake();
         }
         alive.is_some()
     }
@@ -594,8 +614,10 @@ impl<T> Future for ScopedChild<'_, T> {
         if let Some(link) = this.alive() {
             // A foreign waker's clone runs before the place is touched, and the drop of the old one after.
             let waker = StoredWaker::of(cx.waker());
-            drop(link.waiter.replace(waker));
-            return Poll::Pending;
+            if !link.ended.get() {
+                drop(link.waiter.replace(waker));
+                return Poll::Pending;
+            }
         }
         Poll::Ready(this.child.take().and_then(|child| child.value().take()).ok_or(Cancelled))
     }
@@ -720,7 +742,7 @@ impl<F: Future<Output = Result<T, E>>, T, E> Running<'_, '_, F, T, E> {
             if outside {
                 task.cancel();
             } else {
-                task.cancel_scope(false);
+                task.cancel_scope(Mark::NOTHING);
             }
         }
         Poll::Ready(Err(GroupError::new(errors)))

@@ -422,25 +422,25 @@ impl Loop {
     /// `OwnThread`.
     #[inline]
     unsafe fn fire_one(&'static self, waker: StoredWaker, due: Due) -> bool {
-        match waker.slot() {
+        match (waker.slot(), due) {
             // SAFETY: by the caller's word, and `Owned` in `timers`: it is a task of this loop, and alive.
-            Some(slot) if due != Due::Wake => unsafe {
-                Header::expire(NonNull::new_unchecked(slot.header()), slot, due == Due::CancelAwaited);
+            (Some(slot), Due::Cancel(awaits)) => unsafe {
+                Header::expire(NonNull::new_unchecked(slot.header()), slot, awaits);
                 false
             },
             // SAFETY: the timer of a callback is in its own body, so it is this loop's, and alive.
             #[cfg(feature = "alloc")]
-            Some(slot) if slot.is_timed() => unsafe {
+            (Some(slot), _) if slot.is_timed() => unsafe {
                 if let Some(step) = slot.step() {
                     self.run(slot, step);
                 }
                 false
             },
-            Some(slot) => {
+            (Some(slot), _) => {
                 slot.wake();
                 true
             }
-            None => {
+            (None, _) => {
                 waker.wake();
                 false
             }

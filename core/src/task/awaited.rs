@@ -11,6 +11,7 @@
 
 use super::ready::Ready;
 use super::slot::Slot;
+use core::num::NonZeroU8;
 use core::ptr::{self, NonNull};
 
 /// What a task waits for, in one word. Invariant `Tagged`: the address of a slot with the lowest bit set, or that of an
@@ -19,6 +20,15 @@ use core::ptr::{self, NonNull};
 pub(crate) struct Awaits(*const ());
 
 const TASK: usize = 1;
+
+/// An `Awaits` in a byte: one for nothing, and then as many as there are left. So a timer has room for it. That it is
+/// the same does not prove that what is awaited is, but that it is another does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark(NonZeroU8);
+
+impl Mark {
+    pub(crate) const NOTHING: Self = Self(NonZeroU8::MIN);
+}
 
 /// What an `Awaits` is.
 pub(crate) enum Kind {
@@ -37,6 +47,12 @@ impl Awaits {
     #[inline]
     pub(crate) fn other(awaited: NonNull<Awaited>) -> Self {
         Self(awaited.as_ptr().cast_const().cast())
+    }
+
+    /// Spread over all there are, whatever the addresses have in common.
+    pub(crate) fn mark(self) -> Mark {
+        let [mark, ..] = (self.0.addr() as u32).wrapping_mul(0x9e37_79b9).to_be_bytes();
+        Mark(NonZeroU8::new(mark.max(2)).unwrap_or(NonZeroU8::MIN))
     }
 
     pub(crate) fn kind(self) -> Option<Kind> {

@@ -10,7 +10,7 @@
 //! - `Pinned`: a body does not move from `start` until it is freed.
 //! - `OwnerOnly`: see `slot`.
 
-use super::awaited::Awaits;
+use super::awaited::{Awaits, Mark};
 use super::joiners::Joiners;
 use super::slot::Slot;
 use super::waker;
@@ -39,7 +39,7 @@ struct VTable {
     /// A step of a task that was cancelled, or waited for another, or stands in a scope.
     special: unsafe fn(NonNull<Header>, &'static Slot, &'static Loop),
     /// Cancels what is in a timeout in the task, whose time is up.
-    expire: fn(&'static Slot, bool),
+    expire: fn(&'static Slot, Mark),
     /// Tells the group of the task that it has ended.
     tell: Option<unsafe fn(NonNull<Header>, &'static Slot)>,
     drop_future: unsafe fn(NonNull<Header>),
@@ -267,9 +267,9 @@ impl Header {
     }
 
     /// Cancels what is in a timeout in the task, as `Slot::expire` does, of which nothing is linked where there are no tasks.
-    pub(crate) unsafe fn expire(this: NonNull<Self>, slot: &'static Slot, waits: bool) {
+    pub(crate) unsafe fn expire(this: NonNull<Self>, slot: &'static Slot, awaits: Mark) {
         // SAFETY: the table is the body's own.
-        unsafe { (this.as_ref().vtable.expire)(slot, waits) };
+        unsafe { (this.as_ref().vtable.expire)(slot, awaits) };
     }
 
     /// True when the task is one of a group, which is to be told of its end.

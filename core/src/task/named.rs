@@ -2,6 +2,9 @@
 //! Names for what is in a frame, and may be gone when it is asked for: numbers, in a list that the loop has.
 //!
 //! Where there is an allocator a counted box does that, at once; here it is a walk along all that have a name.
+//!
+//! A number is given once and never again, however long the program runs: a stale one, of a group of another type perhaps,
+//! would lead to whoever has it by then. So there are 2^64 of them.
 
 use core::cell::Cell;
 use core::ptr;
@@ -12,13 +15,13 @@ use core::ptr;
 pub(crate) struct Names {
     first: *const Named,
     /// The number that was given last.
-    number: u32,
+    number: u64,
 }
 
 /// A node in whatever has a name.
 pub(crate) struct Named {
     next: Cell<*const Named>,
-    number: Cell<u32>,
+    number: Cell<u64>,
     what: Cell<*const ()>,
 }
 
@@ -27,7 +30,7 @@ impl Named {
         Self { next: Cell::new(ptr::null()), number: Cell::new(0), what: Cell::new(ptr::null()) }
     }
 
-    pub(crate) fn number(&self) -> u32 {
+    pub(crate) fn number(&self) -> u64 {
         self.number.get()
     }
 }
@@ -47,7 +50,7 @@ impl Names {
     /// # Safety
     /// `Linked`; the node is in no list that is used.
     pub(crate) unsafe fn add(&mut self, node: &Named, what: *const ()) {
-        self.number = self.number.wrapping_add(1);
+        self.number += 1;
         node.number.set(self.number);
         node.what.set(what);
         node.next.set(self.first);
@@ -65,7 +68,7 @@ impl Names {
     }
 
     /// What has this number; null if that is gone.
-    pub(crate) fn get(&self, number: u32) -> *const () {
+    pub(crate) fn get(&self, number: u64) -> *const () {
         self.find(|it| it.number() == number).map_or(ptr::null(), |it| it.what.get())
     }
 

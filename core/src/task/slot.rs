@@ -12,7 +12,7 @@
 //!   the old owner's queue keeps the slot out of use until that queue has popped it, and a slot never belongs to two
 //!   loops.
 
-use super::awaited::{Awaited, Awaits, Kind};
+use super::awaited::{Awaited, Awaits, Kind, Mark};
 use super::body::Header;
 use super::ready::Ready;
 #[cfg(any(feature = "std", loom))]
@@ -653,13 +653,25 @@ impl Slot {
     }
 
     /// Asks, for a scope in the task, what is in that scope to unwind: as `cancel`, but what is beside the scope, in other
-    /// branches of the task's future, is left alone. `waits`: what the task waits for, if anything, is within the scope.
-    pub(crate) fn cancel_scope(&'static self, waits: bool) {
+    /// branches of the task's future, is left alone. `awaits`: what the task was seen to wait for within the scope. If it waits
+    /// for something else by now, that is outside.
+    pub(crate) fn cancel_scope(&'static self, awaits: Mark) {
         if !self.is_alive() {
             return;
         }
         self.add_cancel();
-        if waits {
+        self.ask(awaits);
+    }
+
+    /// Asks once more: such a request, which was not taken back, had its step, in which not all came to hear of it.
+    pub(crate) fn ask_again(&'static self, awaits: Mark) {
+        if self.is_alive() && self.cancels() > 0 && !self.is_cancelled() {
+            self.ask(awaits);
+        }
+    }
+
+    fn ask(&'static self, awaits: Mark) {
+        if awaits != Mark::NOTHING && awaits == self.awaited() {
             match self.pass_on() {
                 PassedOn::To(next) => {
                     next.cancel();
@@ -673,9 +685,9 @@ impl Slot {
     }
 
     /// The time of a timeout in the task is up: it counts no more, and what is in it is asked to unwind.
-    pub(crate) fn expire(&'static self, waits: bool) {
+    pub(crate) fn expire(&'static self, awaits: Mark) {
         self.remove_timeout();
-        self.cancel_scope(waits);
+        self.cancel_scope(awaits);
     }
 
     /// True when this task is alive, of the same loop as `other`, and `other` waits for it.
@@ -741,6 +753,16 @@ impl Slot {
     /// True when it has come, in the step that is under way, to something that a cancellation is passed on to.
     pub(crate) fn is_waiting(&self) -> bool {
         self.flags.load(Ordering::Relaxed) & WAITS != 0
+    }
+
+    /// What it waits for, as far as that is so.
+    pub(crate) fn awaited(&self) -> Mark {
+        if self.is_waiting() && self.is_task() {
+            // SAFETY: only a task that is alive waits, and it has its header.
+            unsafe { (*self.header()).awaits() }.mark()
+        } else {
+            Mark::NOTHING
+        }
     }
 
     /// Notes what the task, whose step is under way, waits for.

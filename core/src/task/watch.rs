@@ -1,7 +1,7 @@
 #![allow(unsafe_code)] // reaches the header and the output of another task
 //! Looking at a task from beside: waiting for its end, reading its outcome, and naming it without owning it.
 
-use super::awaited::Awaits;
+use super::awaited::{Awaits, Mark};
 use super::body::Header;
 use super::handle::{Cancelled, Task, header};
 use super::joiners::Key;
@@ -189,10 +189,15 @@ impl TaskId {
     }
 
     /// Asks what is in a scope of the task to unwind: see `Slot::cancel_scope`.
-    pub(crate) fn cancel_scope(&self, awaits: bool) {
+    pub(crate) fn cancel_scope(&self, awaits: Mark) {
         if let Some(slot) = self.alive() {
             slot.cancel_scope(awaits);
         }
+    }
+
+    /// What it waits for, if it is alive: see `Slot::awaited`.
+    pub(crate) fn awaited(&self) -> Option<Mark> {
+        self.alive().map(Slot::awaited)
     }
 
     /// Makes the task ready.

@@ -549,6 +549,10 @@ macro_rules! hosted_tests {
                 two_generators_in_a_race_lose_nothing
                 waiters_that_outlive_their_task_lose_nothing_in_any_order
                 a_grant_while_a_waker_is_cloned_is_not_missed
+                a_timeout_expires_also_if_it_is_put_aside_meanwhile
+                a_timeout_that_has_expired_goes_on_in_another_task
+                a_group_unwinds_also_if_it_is_put_aside_meanwhile
+                what_is_awaited_beside_a_scope_is_not_cancelled_for_it
             }
             group {
                 the_exit_waits_for_all_and_values_can_be_awaited
@@ -590,6 +594,8 @@ macro_rules! hosted_tests {
                 a_forgotten_scope_runs_no_child_again
                 scopes_work_under_foreign_wakers_and_without_a_loop
                 what_the_body_awaits_is_cancelled_with_the_task
+                who_awaits_a_child_from_outside_hears_of_it_when_the_scope_is_dropped
+                a_waker_that_is_the_end_of_its_scope
             }
             hostile {
                 a_task_that_owns_its_own_handle_ends_in_one_piece

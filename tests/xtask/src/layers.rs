@@ -28,7 +28,7 @@ const TABLE: &[Row] = &[
     row("task", &["sync", "reactor"], "slots, wakers and bodies; a waker unparks the reactor of its loop"),
     row(
         "timers",
-        &["time", "task::stored", "task::slot"],
+        &["time", "task::stored", "task::slot", "task::awaited"],
         "deadlines in order; an entry holds the waker of who sleeps",
     ),
     row("wait", &["sync", "task::stored"], "lines of waiters; of a task they know its waker, which may be foreign"),
@@ -46,8 +46,16 @@ const TABLE: &[Row] = &[
     row("task::watch", &["sync", "task", "sched"], "other tasks of the running loop, seen from beside"),
     row("task::child", &["sync", "task", "sched"], "a task that is spawned on the running loop for a group"),
     row("scope", &["sched"], "the running loop says when a task unwinds"),
-    row("sleep", &["time", "task::stored", "task::slot", "timers", "sched"], "a deadline in the running loop's timers"),
-    row("timeout", &["time", "task::slot", "task::stored", "sched", "scope", "sleep"], "a scope with a deadline"),
+    row(
+        "sleep",
+        &["time", "task::stored", "task::slot", "task::awaited", "timers", "sched"],
+        "a deadline in the running loop's timers",
+    ),
+    row(
+        "timeout",
+        &["time", "task::slot", "task::stored", "task::awaited", "sched", "scope", "sleep"],
+        "a scope with a deadline",
+    ),
     row("limit", &["time", "task::stored", "sched", "scope", "sleep", "timeout"], "a timeout that others can move"),
     row("finally", &["task::slot", "sched", "scope", "timeout"], "a scope with two parts, the second in a timeout"),
     row("group", &["task", "sched", "scope"], "a scope that waits for its tasks"),

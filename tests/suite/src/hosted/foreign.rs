@@ -1,7 +1,7 @@
 //! corio's futures under wakers that are not corio's: combinators with wakers of their own, and an executor made by hand.
 
 use core::cell::{Cell, RefCell};
-use core::future::{Future, poll_fn};
+use core::future::{Future, pending, poll_fn};
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
 use std::rc::Rc;
@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use corio::wait::WaitCell;
 use corio::{
-    Duration, DynQueue, Event, Mutex, OneShot, Queue, RawLock, Semaphore, generator, now, sleep, sleep_until, spawn,
-    timeout, yield_now,
+    Duration, DynQueue, Event, Group, Mutex, OneShot, Queue, RawLock, Semaphore, TimedOut, current_task, finally,
+    generator, group, now, sleep, sleep_until, spawn, timeout, timeout_scope, yield_now,
 };
 use futures_util::future::{Either, FutureExt, join, join_all, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -847,5 +847,119 @@ pub(crate) fn waiters_that_outlive_their_task_lose_nothing_in_any_order<W: World
                 }
             }
         }
+    });
+}
+
+/// Polls `future` once, and no more.
+async fn once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
+pub(crate) fn a_timeout_expires_also_if_it_is_put_aside_meanwhile<W: World>(world: &mut W) {
+    world.run(async {
+        for duration in [Duration::ZERO, MS] {
+            let mut aside = pin!(timeout(duration, pending::<()>()));
+            assert!(once(aside.as_mut()).await.is_pending());
+            // Where its request comes to nothing, and in another scope, which goes on.
+            sleep(2 * MS).await;
+            assert_eq!(timeout(1000 * MS, turns(3)).await, Ok(()));
+            assert_eq!(aside.await, Err(TimedOut));
+            assert_eq!(current_task().unwrap().cancelling(), 0);
+
+            let mut aside = pin!(timeout_scope(duration, async |_| pending::<()>().await));
+            assert!(once(aside.as_mut()).await.is_pending());
+            sleep(2 * MS).await;
+            assert_eq!(aside.await, Err(TimedOut));
+
+            // What waits as it unwinds is asked once.
+            let asked = Cell::new(0);
+            let mut aside = pin!(timeout(
+                duration,
+                finally(pending::<()>(), async {
+                    asked.set(asked.get() + 1);
+                    sleep(2 * MS).await;
+                    turns(3).await;
+                })
+            ));
+            assert!(once(aside.as_mut()).await.is_pending());
+            sleep(2 * MS).await;
+            assert_eq!(aside.await, Err(TimedOut));
+            assert_eq!((asked.get(), current_task().unwrap().cancelling()), (1, 0));
+        }
+    });
+}
+
+pub(crate) fn a_timeout_that_has_expired_goes_on_in_another_task<W: World>(world: &mut W) {
+    world.run(async {
+        for expired in [false, true] {
+            let mut moved = Box::pin(timeout(MS, pending::<()>()));
+            assert!(once(moved.as_mut()).await.is_pending());
+            if expired {
+                sleep(2 * MS).await;
+            }
+            assert_eq!(spawn(moved).await, Ok(Err(TimedOut)));
+
+            let mut moved = Box::pin(timeout(MS, pending::<()>()));
+            assert!(once(moved.as_mut()).await.is_pending());
+            if expired {
+                sleep(2 * MS).await;
+            }
+            let mut all: FuturesUnordered<_> = [moved].into_iter().collect();
+            assert_eq!(all.next().await, Some(Err(TimedOut)));
+        }
+    });
+}
+
+pub(crate) fn a_group_unwinds_also_if_it_is_put_aside_meanwhile<W: World>(world: &mut W) {
+    world.run(async {
+        let body = async |g: &Group<&'static str>| {
+            g.spawn(async {
+                sleep(MS).await;
+                Err::<(), _>("failed")
+            });
+            pending::<Result<(), _>>().await
+        };
+        let mut aside = pin!(group(body));
+        assert!(once(aside.as_mut()).await.is_pending());
+        sleep(2 * MS).await;
+        assert_eq!(timeout(1000 * MS, turns(3)).await, Ok(()));
+        assert_eq!(aside.await.unwrap_err().errors(), ["failed"]);
+        assert_eq!(current_task().unwrap().cancelling(), 0);
+
+        let mut moved = Box::pin(group(body));
+        assert!(once(moved.as_mut()).await.is_pending());
+        sleep(2 * MS).await;
+        assert_eq!(spawn(moved).await.unwrap().unwrap_err().errors(), ["failed"]);
+    });
+}
+
+pub(crate) fn what_is_awaited_beside_a_scope_is_not_cancelled_for_it<W: World>(world: &mut W) {
+    world.run(async {
+        let (mut inner, mut other) = (spawn(pending::<()>()), spawn(sleep(3 * MS)));
+        {
+            let mut aside = pin!(timeout(MS, &mut inner));
+            assert!(once(aside.as_mut()).await.is_pending());
+            // So that what the task awaits next is all that it awaits.
+            yield_now().await;
+            assert_eq!((&mut other).await, Ok(()));
+            assert_eq!(aside.await, Err(TimedOut));
+        }
+        assert_eq!((inner.is_done(), inner.cancelling()), (true, 1));
+
+        let (mut inner, other) = (spawn(pending::<()>()), spawn(sleep(3 * MS)));
+        {
+            let mut aside = pin!(group(async |g| {
+                g.spawn(async {
+                    sleep(MS).await;
+                    Err::<(), _>("failed")
+                });
+                (&mut inner).await.map_err(|_| "cancelled")
+            }));
+            assert!(once(aside.as_mut()).await.is_pending());
+            yield_now().await;
+            assert_eq!(other.await, Ok(()));
+            assert_eq!(aside.await.unwrap_err().errors(), ["failed"]);
+        }
+        assert_eq!((inner.is_done(), inner.cancelling()), (true, 1));
     });
 }

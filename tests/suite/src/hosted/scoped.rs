@@ -3,9 +3,11 @@
 use core::cell::{Cell, RefCell};
 use core::future::{Future, pending, poll_fn};
 use core::mem::ManuallyDrop;
-use core::pin::pin;
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Wake;
 
 use corio::{
     Cancelled, Event, GroupError, Scope, TimedOut, all_tasks, current_task, finally, group, scope, sleep, spawn,
@@ -404,5 +406,68 @@ pub(crate) fn what_the_body_awaits_is_cancelled_with_the_task<W: World>(world: &
         parent.cancel();
         assert_eq!(parent.await.unwrap_err(), Cancelled);
         assert_eq!(other.outcome(), Some(Err(Cancelled)));
+    });
+}
+
+pub(crate) fn who_awaits_a_child_from_outside_hears_of_it_when_the_scope_is_dropped<W: World>(world: &mut W) {
+    world.run(async {
+        let child = Rc::new(Cell::new(None));
+        let within = child.clone();
+        let mut dropped = Box::pin(scope::<(), (), _>(async move |s| {
+            within.set(Some(s.spawn(pending::<Result<(), ()>>())));
+            pending().await
+        }));
+        assert!(poll_fn(|cx| Poll::Ready(dropped.as_mut().poll(cx))).await.is_pending());
+        let waits = spawn(child.take().unwrap());
+        turns(2).await;
+        assert!(!waits.is_done());
+        drop(dropped);
+        assert_eq!(waits.await, Ok(Err(Cancelled)));
+    });
+}
+
+std::thread_local! {
+    /// A scope that goes when its waker is called.
+    static GOES: RefCell<Option<Pin<Box<dyn Future<Output = ()>>>>> = const { RefCell::new(None) };
+}
+
+struct Goes;
+
+impl Wake for Goes {
+    fn wake(self: Arc<Self>) {
+        drop(GOES.take());
+    }
+}
+
+pub(crate) fn a_waker_that_is_the_end_of_its_scope<W: World>(world: &mut W) {
+    world.run(async {
+        for by_cancel in [false, true] {
+            let (event, child) = (Rc::new(Event::new()), Rc::new(Cell::new(None)));
+            let (waits, within) = (event.clone(), child.clone());
+            let mut goes: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move {
+                let _never: Result<(), GroupError<()>> = scope(async |s| {
+                    within.set(Some(s.spawn(async move {
+                        waits.wait().await;
+                        Ok(())
+                    })));
+                    pending().await
+                })
+                .await;
+            });
+            let waker = Arc::new(Goes).into();
+            assert!(goes.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            // The first wake, of the new child, is over.
+            assert!(goes.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            GOES.set(Some(goes));
+            let child = child.take();
+            if by_cancel {
+                assert!(child.is_some_and(|child| child.cancel()));
+            } else {
+                drop(child);
+                event.set();
+                turns(2).await;
+            }
+            assert!(GOES.take().is_none());
+        }
     });
 }
