@@ -15,7 +15,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::{Trace, Wakes};
 use crate::World;
-use crate::harness::{MS, turns};
+use crate::harness::{LONG, MS, turns};
 
 type Failed = GroupError<&'static str>;
 
@@ -279,7 +279,7 @@ pub(crate) fn children_are_the_task_and_their_timeouts_are_their_own<W: World>(w
                 assert_eq!(current_task(), me);
                 Ok(timeout(MS, pending::<()>()).await)
             });
-            let in_time = s.spawn(async { Ok(timeout(MS * 9, sleep(MS * 2)).await) });
+            let in_time = s.spawn(async { Ok(timeout(LONG, sleep(MS * 2)).await) });
             assert_eq!(late.await, Ok(Err(TimedOut)));
             assert_eq!(in_time.await, Ok(Ok(())));
             Ok::<_, ()>(())
