@@ -1,24 +1,45 @@
 //! The suite on a machine that is never in time: each look at the clock finds much of it gone. A test that counts on one
 //! step being done before the next timer is due fails here, and not once in a thousand runs elsewhere.
+//!
+//! `CORIO_DAWDLE_SEED=7` has it late by more or less, or not at all, as that seed chooses.
 
-use std::{cell::Cell, time::Duration};
+use std::{cell::Cell, env, time::Duration};
 
 use corio::{Instant, Reactor, Runner};
 use corio_mio::MioReactor;
 use corio_suite::{Hosted, World};
 
 /// More than any of the tests' short times, and much less than their long one.
-const GONE: Duration = Duration::from_millis(450);
+const MUCH: Duration = Duration::from_millis(450);
 
 /// The operating system's time, and what was dawdled away.
 struct LateReactor {
     system: MioReactor,
     dawdled: Cell<Duration>,
+    /// What chooses, if anything does.
+    random: Cell<Option<u64>>,
 }
 
 impl LateReactor {
     fn new() -> Self {
-        Self { system: MioReactor::new().expect("a poll"), dawdled: Cell::default() }
+        let seed: Option<u64> =
+            env::var("CORIO_DAWDLE_SEED").ok().map(|text| text.parse().expect("the seed is a number"));
+        Self {
+            system: MioReactor::new().expect("a poll"),
+            dawdled: Cell::default(),
+            random: Cell::new(seed.map(|seed| seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)),
+        }
+    }
+
+    /// What is gone since the last look.
+    fn gone(&self) -> Duration {
+        let Some(mut x) = self.random.get() else { return MUCH };
+        // xorshift
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        self.random.set(Some(x));
+        [MUCH, Duration::ZERO, MUCH / 450, MUCH / 50][(x >> 20) as usize % 4]
     }
 }
 
@@ -27,7 +48,7 @@ impl Reactor for LateReactor {
     type Unparker = <MioReactor as Reactor>::Unparker;
 
     fn now(&self) -> Instant {
-        self.dawdled.set(self.dawdled.get() + GONE);
+        self.dawdled.set(self.dawdled.get() + self.gone());
         self.system.now() + self.dawdled.get()
     }
 

@@ -62,6 +62,16 @@ pub(crate) fn release(words: &[String]) -> Outcome<String> {
     tee(test.arg("--").args(words), LONG)
 }
 
+/// The suite on a machine that is late at random.
+pub(crate) fn dawdle(words: &[String]) -> Outcome<String> {
+    let mut printed = String::new();
+    for seed in 1..=16 {
+        let mut test = cargo("test -p corio-tests --test dawdle --no-fail-fast -- -q");
+        printed += &tee(test.env("CORIO_DAWDLE_SEED", seed.to_string()).args(words), BUILD)?;
+    }
+    Ok(printed)
+}
+
 /// Data races. The standard library must be instrumented too, so it is built from source, by Debian's compiler; and the
 /// run-time library is Debian's.
 pub(crate) fn tsan(words: &[String]) -> Outcome<String> {

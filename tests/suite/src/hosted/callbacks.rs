@@ -232,11 +232,6 @@ pub(crate) fn callbacks_that_are_left_run_in_the_next_run_or_are_dropped_at_the_
     trace.expect(&["late dropped"]);
 }
 
-/// A loop that a thread can have after another.
-fn memory() -> &'static LoopMemory {
-    Box::leak(Box::new(LoopMemory::new()))
-}
-
 pub(crate) fn what_a_dropped_callback_takes_back_and_begins_to_wait_for_ends_in_one_piece<W: Hosted>(_: &mut W) {
     let (runner, trace) = (runner::<W>(), Trace::default());
     let handle = runner.handle();
@@ -266,10 +261,12 @@ pub(crate) fn what_a_dropped_callback_takes_back_and_begins_to_wait_for_ends_in_
 }
 
 pub(crate) fn callbacks_that_outlive_their_loop_are_not_called_by_the_thread_that_has_it_next<W: Hosted>(_: &mut W) {
-    let (memory, future) = (memory(), Rc::new(Future::new()));
+    // A thread can have the loop after another.
+    static MEMORY: LoopMemory = LoopMemory::new();
+    let future = Rc::new(Future::new());
     let mut gathered = pin!(gather([&future]));
     let (wakes, waker) = Wakes::new();
-    let mut runner = Runner::new_in(memory, W::reactor());
+    let mut runner = Runner::new_in(&MEMORY, W::reactor());
     let polled = async { gathered.as_mut().poll(&mut Context::from_waker(&waker)) };
     assert!(runner.run(polled).expect("main ends").is_pending());
     drop(runner);
@@ -277,7 +274,7 @@ pub(crate) fn callbacks_that_outlive_their_loop_are_not_called_by_the_thread_tha
     let (begin, begun) = mpsc::channel();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            let mut runner = Runner::new_in(memory, W::reactor());
+            let mut runner = Runner::new_in(&MEMORY, W::reactor());
             begin.send(()).unwrap();
             told.recv().unwrap();
             runner.run(turns(5)).expect("main ends");
@@ -291,8 +288,9 @@ pub(crate) fn callbacks_that_outlive_their_loop_are_not_called_by_the_thread_tha
 }
 
 pub(crate) fn what_the_hook_leaves_when_it_is_dropped_is_not_left_to_the_next_loop<W: Hosted>(_: &mut W) {
-    let (memory, trace) = (memory(), Trace::default());
-    let runner = Runner::new_in(memory, W::reactor());
+    static MEMORY: LoopMemory = LoopMemory::new();
+    let trace = Trace::default();
+    let runner = Runner::new_in(&MEMORY, W::reactor());
     let (handle, noted, slept) = (runner.handle(), trace.clone(), Rc::new(RefCell::new(None)));
     let kept = slept.clone();
     let guard = on_drop(move || {
@@ -306,7 +304,7 @@ pub(crate) fn what_the_hook_leaves_when_it_is_dropped_is_not_left_to_the_next_lo
         let _guard = &guard;
     });
     drop(runner);
-    let mut runner = Runner::new_in(memory, W::reactor());
+    let mut runner = Runner::new_in(&MEMORY, W::reactor());
     assert_eq!(runner.turn().next, None);
     runner.handle().call_soon(|| Err("nobody is told but by printing"));
     runner.run(turns(2)).expect("main ends");

@@ -67,6 +67,7 @@ const SOAK: &[Step] = &[
         || soaked(sanitize::release),
         "the suite with optimizations, a million tasks in a storm of stale wakes",
     ),
+    step("dawdle", false, || soaked(sanitize::dawdle), "the suite on a machine that is late, by 16 seeds: order alone"),
     step("asan", false, || soaked(sanitize::asan), "AddressSanitizer: memory errors and leaks"),
     step("tsan", false, || soaked(sanitize::tsan), "ThreadSanitizer: data races"),
     step("valgrind", false, || soaked(sanitize::valgrind), "valgrind: memory errors, and what is lost"),
