@@ -1,4 +1,4 @@
-//! The suite on the backends of a host: see `sim.rs`, `mio.rs`. The tests themselves are in the crate `corio-suite`.
+//! The suite on the backends of a host: see `sim.rs`, `mio.rs`, `dawdle.rs`. The tests themselves are in the crate `corio-suite`.
 //!
 //! # What must not compile
 //!

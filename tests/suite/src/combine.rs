@@ -115,23 +115,31 @@ pub(crate) fn a_select_dropped_at_any_stage_drops_its_futures<W: World>(world: &
 
 pub(crate) fn a_timeout_in_a_branch_leaves_its_neighbours_alone<W: World>(world: &mut W) {
     static LOG: Log = Log::new();
+    static EXPIRED: Event = Event::new();
     run(world, async {
-        let slow = || async {
-            let _guard = NoteOnDrop(&LOG, b'x');
-            sleep(LONG).await;
+        let expires = || async {
+            let slow = async {
+                let _guard = NoteOnDrop(&LOG, b'x');
+                sleep(LONG).await;
+            };
+            let result = timeout(MS * 2, slow).await;
+            EXPIRED.set();
+            result
         };
         let steady = || async {
-            sleep(MS * 20).await;
+            EXPIRED.wait().await;
+            sleep(MS * 2).await;
             LOG.note(b's');
             7
         };
         // On either side of the one that expires, and with one that does not.
-        let around = join((timeout(LONG, steady()), timeout(MS * 2, slow()), timeout(LONG, steady())));
+        let around = join((timeout(LONG, steady()), expires(), timeout(LONG, steady())));
         assert!(around.await == (Ok(7), Err(TimedOut), Ok(7)));
         LOG.expect("xss");
         // What a neighbour waits for is not cancelled.
+        EXPIRED.clear();
         let mut task = spawn(steady());
-        let both = join((timeout(MS * 2, slow()), &mut task));
+        let both = join((expires(), &mut task));
         assert!(both.await == (Err(TimedOut), Ok(7)));
         LOG.expect("xs");
         // The task that waits has nothing to answer for.

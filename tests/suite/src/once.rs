@@ -3,7 +3,7 @@
 use core::future::pending;
 use core::pin::pin;
 
-use corio::{OnceCell, SetError, sleep, yield_now};
+use corio::{Event, OnceCell, SetError, sleep, yield_now};
 
 use crate::World;
 use crate::harness::{Bell, Count, Log, MS, Turns, counted, poll, poll_opt, run, spawn, turns};
@@ -54,9 +54,10 @@ pub(crate) fn idle_waiters_for_a_value_are_never_polled<W: World>(world: &mut W)
     static MAKING: Count = Count::new();
     static POLLS: Count = Count::new();
     static LOG: Log = Log::new();
+    static GO: Event = Event::new();
     run(world, async {
         let maker = spawn(counted(&MAKING, async {
-            sleep(MS * 3).await;
+            GO.wait().await;
             7
         }));
         let first = spawn(CELL.get_or_init(async || maker.await.unwrap_or(0)));
@@ -76,6 +77,7 @@ pub(crate) fn idle_waiters_for_a_value_are_never_polled<W: World>(world: &mut W)
         turns(10).await;
         sleep(MS).await;
         assert!(POLLS.get() == 5);
+        GO.set();
         assert!(first.await.is_ok());
         for task in others.into_iter().chain(waiters) {
             assert!(task.await.is_ok());

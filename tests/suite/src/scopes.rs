@@ -190,7 +190,7 @@ pub(crate) fn a_time_limit_is_moved_from_elsewhere<W: World>(world: &mut W) {
 
 pub(crate) fn a_time_limit_whose_scope_is_dropped_is_over<W: World>(world: &mut W) {
     run(world, async {
-        let limit = TimeLimit::new(MS);
+        let limit = TimeLimit::new(if W::VIRTUAL { MS } else { LONG });
         assert!(either(yield_now(), limit.scope(pending::<()>())).await.is_ok());
         assert_eq!(limit.reschedule(now()), Err(NotInForce));
         sleep(MS * 2).await;

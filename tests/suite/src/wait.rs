@@ -8,7 +8,7 @@ use corio::wait::{WaitCell, WaitQueue};
 use corio::{Event, Queue, Semaphore, sleep, yield_now};
 
 use crate::World;
-use crate::harness::{Bell, Count, Log, MS, counted, run, spawn, turns};
+use crate::harness::{Bell, Count, LONG, Log, MS, counted, run, spawn, turns};
 
 pub(crate) fn a_cell_wakes_once_and_forgets<W: World>(_: &mut W) {
     static BELL: Bell = Bell::new();
@@ -151,7 +151,7 @@ pub(crate) fn elsewhere_wakes_while_other_tasks_sleep_and_yield<W: World>(world:
             PERMITS.acquire().await.forget();
         }
         drop(yielder);
-        let sleeper = spawn(sleep(MS * 1000));
+        let sleeper = spawn(sleep(LONG));
         for _ in 0..4 {
             W::elsewhere(|| PERMITS.release());
             PERMITS.acquire().await.forget();

@@ -36,7 +36,7 @@ cargo xtask bench    corio beside its peers, as tables in Markdown
     --firmware       on an emulated Cortex-M only
     --only NAME      only the benches whose name starts with NAME
 
-cargo xtask soak     what finds more than tests alone, and takes longer: an hour or two. Says at the end what ran, and
+cargo xtask soak     what finds more than tests alone, and takes longer: an hour. Says at the end what ran, and
                      what could not and why; --list, --only STEP, --skip STEP as above
 
 cargo xtask loom     models of the lock-free parts, every interleaving

@@ -7,8 +7,8 @@ use crate::{
     place::{BUILD, cargo, command, target_dir},
 };
 
-/// Such tools take their time, and more of it on a machine that has other things to do.
-const LONG: Duration = Duration::from_secs(3 * 60 * 60);
+/// Each is to take a quarter of an hour at most, on two cores; longer where they have other things to do.
+const LONG: Duration = Duration::from_secs(45 * 60);
 
 /// Has the suite divide its large counts, where a tool is slow: see `rounds` in there.
 const DIVIDE: &str = "CORIO_SUITE_DIVIDE";
@@ -47,11 +47,19 @@ pub(crate) fn valgrind(words: &[String]) -> Outcome<String> {
 /// What the language itself calls undefined, which no machine need show.
 pub(crate) fn miri(words: &[String]) -> Outcome<String> {
     there(cargo("+nightly miri").env_remove("RUSTUP_TOOLCHAIN"), "Miri: rustup +nightly component add miri rust-src")?;
-    let mut test = cargo("+nightly miri test -p corio -p corio-tests --lib --test sim --no-fail-fast");
-    test.env_remove("RUSTUP_TOOLCHAIN").env("CARGO_TARGET_DIR", target_dir()?.join("miri")).env(DIVIDE, "10000");
-    // A waker is kept as an address with a tag; loops and slots live as long as the process.
-    test.env("MIRIFLAGS", "-Zmiri-permissive-provenance -Zmiri-ignore-leaks -Zmiri-disable-isolation");
-    tee(test.arg("--").args(words), LONG)
+    let mut printed = String::new();
+    // The rest of the suite takes it hours. Filters given by hand choose from all of it.
+    for (what, part) in [("-p corio --lib", ""), ("-p corio-tests --test sim", "no_heap::")] {
+        let mut test = cargo(&format!("+nightly miri test {what} --no-fail-fast --"));
+        test.env_remove("RUSTUP_TOOLCHAIN").env("CARGO_TARGET_DIR", target_dir()?.join("miri")).env(DIVIDE, "10000");
+        // A waker is kept as an address with a tag; loops and slots live as long as the process.
+        test.env("MIRIFLAGS", "-Zmiri-permissive-provenance -Zmiri-ignore-leaks -Zmiri-disable-isolation");
+        if words.is_empty() && !part.is_empty() {
+            test.arg(part);
+        }
+        printed += &tee(test.args(words), LONG)?;
+    }
+    Ok(printed)
 }
 
 /// The suite with optimizations, and with assertions nevertheless: other schedules, and a compiler that takes all it is
@@ -60,6 +68,16 @@ pub(crate) fn release(words: &[String]) -> Outcome<String> {
     let mut test = cargo("test -p corio -p corio-tests --release --lib --tests --no-fail-fast");
     test.env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true").env("CARGO_TARGET_DIR", target_dir()?.join("soak"));
     tee(test.arg("--").args(words), LONG)
+}
+
+/// The suite on a machine that is late at random.
+pub(crate) fn dawdle(words: &[String]) -> Outcome<String> {
+    let mut printed = String::new();
+    for seed in 1..=16 {
+        let mut test = cargo("test -p corio-tests --test dawdle --no-fail-fast -- -q");
+        printed += &tee(test.env("CORIO_DAWDLE_SEED", seed.to_string()).args(words), BUILD)?;
+    }
+    Ok(printed)
 }
 
 /// Data races. The standard library must be instrumented too, so it is built from source, by Debian's compiler; and the
@@ -84,13 +102,15 @@ pub(crate) fn tsan(words: &[String]) -> Outcome<String> {
          -Clink-arg={library} -Clink-arg=-Wl,--no-whole-archive -Clink-arg=-Wl,--dynamic-list={library}.syms \
          -Clink-arg=-lm -Clink-arg=-lc"
     );
-    let mut test = command("/usr/bin/cargo");
-    test.args(
-        format!("test {PACKAGES} --lib --bins --tests --no-fail-fast -Zbuild-std --target {host}").split_whitespace(),
-    );
-    test.env_remove("RUSTUP_TOOLCHAIN").env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", flags);
-    test.env("CARGO_TARGET_DIR", target_dir()?.join("tsan")).env(DIVIDE, "10");
-    tee(test.arg("--").args(words), LONG)
+    let mut printed = String::new();
+    for what in ["-p corio -p corio-mio -p corio-kv --lib --bins --tests", "-p corio-tests --test sim --test mio"] {
+        let mut test = command("/usr/bin/cargo");
+        test.args(format!("test {what} --no-fail-fast -Zbuild-std --target {host}").split_whitespace());
+        test.env_remove("RUSTUP_TOOLCHAIN").env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", &flags);
+        test.env("CARGO_TARGET_DIR", target_dir()?.join("tsan")).env(DIVIDE, "10");
+        printed += &tee(test.arg("--").args(words), LONG)?;
+    }
+    Ok(printed)
 }
 
 /// The host's target, as its compiler calls it.

@@ -14,7 +14,7 @@ use corio::{
 };
 
 use super::{Hosted, Trace, Wakes, leak, on_drop, runner};
-use crate::harness::{MS, turns};
+use crate::harness::{LONG, MS, turns};
 
 struct Boom;
 
@@ -222,7 +222,7 @@ pub(crate) fn callbacks_that_are_left_run_in_the_next_run_or_are_dropped_at_the_
             call_soon(move || {
                 call_soon(left);
             });
-            call_later(MS * 1000, trace.callback("late"));
+            call_later(LONG, trace.callback("late"));
         })
         .expect("main ends");
     trace.expect(&[]);
@@ -230,11 +230,6 @@ pub(crate) fn callbacks_that_are_left_run_in_the_next_run_or_are_dropped_at_the_
     trace.expect(&["left"]);
     runner.close().expect("nothing waits");
     trace.expect(&["late dropped"]);
-}
-
-/// A loop that a thread can have after another.
-fn memory() -> &'static LoopMemory {
-    Box::leak(Box::new(LoopMemory::new()))
 }
 
 pub(crate) fn what_a_dropped_callback_takes_back_and_begins_to_wait_for_ends_in_one_piece<W: Hosted>(_: &mut W) {
@@ -266,10 +261,12 @@ pub(crate) fn what_a_dropped_callback_takes_back_and_begins_to_wait_for_ends_in_
 }
 
 pub(crate) fn callbacks_that_outlive_their_loop_are_not_called_by_the_thread_that_has_it_next<W: Hosted>(_: &mut W) {
-    let (memory, future) = (memory(), Rc::new(Future::new()));
+    // A thread can have the loop after another.
+    static MEMORY: LoopMemory = LoopMemory::new();
+    let future = Rc::new(Future::new());
     let mut gathered = pin!(gather([&future]));
     let (wakes, waker) = Wakes::new();
-    let mut runner = Runner::new_in(memory, W::reactor());
+    let mut runner = Runner::new_in(&MEMORY, W::reactor());
     let polled = async { gathered.as_mut().poll(&mut Context::from_waker(&waker)) };
     assert!(runner.run(polled).expect("main ends").is_pending());
     drop(runner);
@@ -277,7 +274,7 @@ pub(crate) fn callbacks_that_outlive_their_loop_are_not_called_by_the_thread_tha
     let (begin, begun) = mpsc::channel();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            let mut runner = Runner::new_in(memory, W::reactor());
+            let mut runner = Runner::new_in(&MEMORY, W::reactor());
             begin.send(()).unwrap();
             told.recv().unwrap();
             runner.run(turns(5)).expect("main ends");
@@ -291,14 +288,15 @@ pub(crate) fn callbacks_that_outlive_their_loop_are_not_called_by_the_thread_tha
 }
 
 pub(crate) fn what_the_hook_leaves_when_it_is_dropped_is_not_left_to_the_next_loop<W: Hosted>(_: &mut W) {
-    let (memory, trace) = (memory(), Trace::default());
-    let runner = Runner::new_in(memory, W::reactor());
+    static MEMORY: LoopMemory = LoopMemory::new();
+    let trace = Trace::default();
+    let runner = Runner::new_in(&MEMORY, W::reactor());
     let (handle, noted, slept) = (runner.handle(), trace.clone(), Rc::new(RefCell::new(None)));
     let kept = slept.clone();
     let guard = on_drop(move || {
         let noted = noted.clone();
         handle.on_failure(move |_| noted.note("told"));
-        let mut sleep = Box::pin(sleep(MS * 1000));
+        let mut sleep = Box::pin(sleep(LONG));
         assert!(sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         *kept.borrow_mut() = Some(sleep);
     });
@@ -306,7 +304,7 @@ pub(crate) fn what_the_hook_leaves_when_it_is_dropped_is_not_left_to_the_next_lo
         let _guard = &guard;
     });
     drop(runner);
-    let mut runner = Runner::new_in(memory, W::reactor());
+    let mut runner = Runner::new_in(&MEMORY, W::reactor());
     assert_eq!(runner.turn().next, None);
     runner.handle().call_soon(|| Err("nobody is told but by printing"));
     runner.run(turns(2)).expect("main ends");
@@ -318,7 +316,7 @@ pub(crate) fn callbacks_are_no_tasks<W: Hosted>(world: &mut W) {
     let trace = Trace::default();
     world.run(async {
         let noted = trace.clone();
-        call_later(MS * 1000, || {});
+        call_later(LONG, || {});
         call_soon(move || {
             noted.note(format!("{:?} {}", current_task(), all_tasks().len()));
         });
@@ -466,17 +464,18 @@ pub(crate) fn errors_of_callbacks_go_to_the_hook_and_the_batch_goes_on<W: Hosted
         .run(async {
             call_soon(|| Err("a"));
             call_soon(trace.callback("b"));
-            call_later(MS, || Err("c"));
-            call_later(MS, || Ok::<(), ()>(()));
             let future = Rc::new(Future::new());
-            future.on_done(|_| Err("d"));
+            future.on_done(|_| Err("c"));
             assert!(future.set(()).is_ok());
             let task = spawn(async {});
-            task.on_done(|_| Err("e"));
+            task.on_done(|_| Err("d"));
+            turns(3).await;
+            call_later(MS, || Err("e"));
+            call_later(MS, || Ok::<(), ()>(()));
             sleep(MS * 3).await;
         })
         .expect("main ends");
-    trace.expect(&["hook \"a\"", "b", "hook \"d\"", "hook \"e\"", "hook \"c\""]);
+    trace.expect(&["hook \"a\"", "b", "hook \"c\"", "hook \"d\"", "hook \"e\""]);
 }
 
 pub(crate) fn a_hook_may_put_another_in_its_place<W: Hosted>(_: &mut W) {
@@ -633,7 +632,7 @@ pub(crate) fn an_eager_task_starts_in_a_destructor_of_a_task_that_unwinds<W: Hos
                 };
                 spawn_with(Spawn::new().eager(), eager).detach();
             });
-            corio::timeout(MS * 1000, pending::<()>()).await
+            corio::timeout(LONG, pending::<()>()).await
         });
         yield_now().await;
         task.cancel();
@@ -665,7 +664,7 @@ pub(crate) fn a_callback_registered_while_the_loop_closes_is_dropped<W: Hosted>(
         call_later(MS, noted.callback("later"));
     });
     // It is left, and dropped when the loop takes no more.
-    runner.handle().call_later(MS * 1000, move || drop(guard));
+    runner.handle().call_later(LONG, move || drop(guard));
     trace.expect(&[]);
     drop(runner);
     trace.expect(&["soon dropped", "later dropped"]);
@@ -686,14 +685,16 @@ pub(crate) fn callbacks_run_in_a_copy_of_the_context_in_which_they_were_register
         call_soon(note("bare"));
         NUMBER.set(1);
         call_soon(note("soon"));
-        call_later(MS, note("later"));
         let (task, ended) = (spawn(async {}), note("done"));
         task.on_done(move |_| ended());
         NUMBER.set(2);
+        turns(3).await;
+        call_later(MS, note("later"));
+        NUMBER.set(3);
         sleep(MS * 3).await;
-        assert_eq!(NUMBER.get(), Some(2));
+        assert_eq!(NUMBER.get(), Some(3));
         let nine = "Some(9)";
-        let expected = [("bare", "Some(0)"), ("soon", "Some(1)"), ("done", "Some(1)"), ("later", "Some(1)")];
+        let expected = [("bare", "Some(0)"), ("soon", "Some(1)"), ("done", "Some(1)"), ("later", "Some(2)")];
         let lines: Vec<_> = expected.iter().flat_map(|(a, b)| [format!("{a} {b}"), format!("{a} {nine}")]).collect();
         trace.expect(&lines.iter().map(String::as_str).collect::<Vec<_>>());
     });

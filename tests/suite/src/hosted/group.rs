@@ -15,7 +15,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::{Hosted, Trace, Wakes, runner};
 use crate::World;
-use crate::harness::{MS, turns};
+use crate::harness::{LONG, MS, turns};
 
 type Failed = GroupError<&'static str>;
 
@@ -610,7 +610,7 @@ pub(crate) fn what_goes_on_unwinding_under_foreign_wakers_takes_its_own_task_alo
                 turns(from).await;
                 for _ in 0..12 {
                     yield_now().await;
-                    assert_eq!(timeout(MS * 1000, yield_now()).await, Ok(()));
+                    assert_eq!(timeout(LONG, yield_now()).await, Ok(()));
                 }
             };
             let others = [spawn(beside(0)), spawn(beside(1))];

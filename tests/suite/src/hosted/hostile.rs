@@ -14,7 +14,7 @@ use corio::{
 use super::waker::{Move, witnessed};
 use super::{Hosted, Noted, Trace, on_drop, runner};
 use crate::World;
-use crate::harness::{MS, turns};
+use crate::harness::{LONG, MS, turns};
 
 type Handle<T> = Rc<RefCell<Option<Task<T>>>>;
 
@@ -352,7 +352,7 @@ pub(crate) fn a_timed_out_future_whose_drop_waits_for_nobody<W: World>(world: &m
                     drop_event.set();
                     spawn(async {}).detach();
                 });
-                sleep(MS * 1000).await;
+                sleep(LONG).await;
             });
             assert!(limited.await.is_err());
             event.wait().await;

@@ -552,19 +552,20 @@ pub(crate) fn a_waker_that_panics_in_get_takes_that_item_and_no_more<W: Hosted>(
 }
 
 pub(crate) fn a_waker_that_panics_when_it_is_dropped_takes_no_lock_with_it<W: Hosted>(_: &mut W) {
-    let dropped_badly = || {
-        witnessed(|what| {
-            if what == Move::Drop {
-                boom()
-            }
-        })
-    };
+    let copies = Rc::new(());
+    let copy = copies.clone();
+    let dropped_badly = witnessed(move |what| {
+        let _copy = &copy;
+        if what == Move::Drop {
+            boom()
+        }
+    });
     let (mutex, permits, raw) = (Mutex::new(1), Semaphore::new(0), RawLock::new());
 
-    // In line first, with a waker that panics when it goes; free when it is looked at for another reason.
+    // In line first, with a waker that panics when it goes (and that no failing assertion drops); free when it is looked at for another reason.
     let held = mutex.try_lock().expect("free");
     let mut lock = Box::pin(mutex.lock());
-    let waker = ManuallyDrop::new(dropped_badly());
+    let waker = ManuallyDrop::new(dropped_badly);
     assert!(step(lock.as_mut(), &waker).is_pending());
     panics(|| drop(step(lock.as_mut(), Waker::noop())));
     assert!(step(lock.as_mut(), Waker::noop()).is_pending());
@@ -583,6 +584,9 @@ pub(crate) fn a_waker_that_panics_when_it_is_dropped_takes_no_lock_with_it<W: Ho
     assert!(matches!(step(permit.as_mut(), &waker), Poll::Ready(_)));
     assert!(raw.is_locked());
     assert_eq!(permits.available(), 1);
+    // It is the last: no copy of it was forgotten, or lost where one has panicked.
+    panics(|| drop(ManuallyDrop::into_inner(waker)));
+    assert_eq!(Rc::strong_count(&copies), 1);
 }
 
 pub(crate) fn a_panic_does_not_break_the_ambient_loop<W: Hosted>(_: &mut W) {

@@ -404,7 +404,11 @@ pub(crate) fn a_sleep_outlives_its_loop_and_goes_on_in_the_next<W: Hosted>(_: &m
     second
         .run(async {
             nap.as_mut().await;
-            assert!(now().as_millis() >= 2, "the deadline stands, by the clock of the loop that polls it");
+            // (Elsewhere it may be due already while the first loop ends.)
+            assert!(
+                !W::VIRTUAL || now().as_millis() == 2,
+                "the deadline stands, by the clock of the loop that polls it"
+            );
         })
         .expect("main ends");
     drop(second);

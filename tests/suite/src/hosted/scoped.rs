@@ -17,7 +17,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::{Trace, Wakes};
 use crate::World;
-use crate::harness::{MS, turns};
+use crate::harness::{LONG, MS, turns};
 
 type Failed = GroupError<&'static str>;
 
@@ -97,19 +97,22 @@ pub(crate) fn the_first_failure_unwinds_the_others_in_order_and_then_the_body<W:
 pub(crate) fn what_waits_as_it_unwinds_is_waited_for<W: World>(world: &mut W) {
     world.run(async {
         let trace = Trace::default();
-        let slow = |name: &'static str| {
-            finally(pending::<Result<(), &str>>(), async move {
-                sleep(MS * 2).await;
-            })
-            .noting(&trace, name)
-        };
+        let body_left = Event::new();
         let failed: Result<(), Failed> = scope(async |s| {
-            s.spawn(slow("child"));
+            let rest = async {
+                body_left.wait().await;
+                sleep(MS * 2).await;
+            };
+            s.spawn(finally(pending::<Result<(), &str>>(), rest).noting(&trace, "child"));
             s.spawn(async {
                 sleep(MS).await;
                 Err::<(), _>("e")
             });
-            slow("body").await
+            let rest = async {
+                sleep(MS * 2).await;
+                body_left.set();
+            };
+            finally(pending::<Result<(), &str>>(), rest).noting(&trace, "body").await
         })
         .await;
         assert_eq!(failed.unwrap_err().errors(), ["e"]);
@@ -281,7 +284,7 @@ pub(crate) fn children_are_the_task_and_their_timeouts_are_their_own<W: World>(w
                 assert_eq!(current_task(), me);
                 Ok(timeout(MS, pending::<()>()).await)
             });
-            let in_time = s.spawn(async { Ok(timeout(MS * 9, sleep(MS * 2)).await) });
+            let in_time = s.spawn(async { Ok(timeout(LONG, sleep(MS * 2)).await) });
             assert_eq!(late.await, Ok(Err(TimedOut)));
             assert_eq!(in_time.await, Ok(Ok(())));
             Ok::<_, ()>(())

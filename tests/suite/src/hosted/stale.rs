@@ -17,7 +17,7 @@ use corio::{
 use super::waker::{Move, witnessed};
 use super::{Hosted, Trace, leak, on_drop, runner};
 use crate::World;
-use crate::harness::{MS, turns};
+use crate::harness::{LONG, MS, turns};
 
 /// Polls once, by nobody's waker.
 fn begin<F: core::future::Future>(future: Pin<&mut F>) {
@@ -102,7 +102,7 @@ pub(crate) fn a_stale_wake_is_no_end_of_time_and_no_end_of_a_task<W: World>(worl
         }
         let (answer, never) = (Rc::new(Future::<u8>::new()), spawn(pending::<()>()));
         // Their places are those of the callbacks, the one for the limit among them.
-        let mut ended = as_completed([&answer]).within(MS * 20);
+        let mut ended = as_completed([&answer]).within(LONG);
         let mut both = pin!(gather((&answer, &never)));
         begin(both.as_mut());
         for _ in 0..3 {
@@ -303,7 +303,7 @@ pub(crate) fn a_closing_runner_drops_tasks_whose_places_callbacks_take<W: Hosted
             })
             .detach();
             for _ in 0..4 {
-                handles.borrow_mut().push(call_later(MS * 1000, || {}));
+                handles.borrow_mut().push(call_later(LONG, || {}));
             }
             yield_now().await;
         })

@@ -67,10 +67,26 @@ const SOAK: &[Step] = &[
         || soaked(sanitize::release),
         "the suite with optimizations, a million tasks in a storm of stale wakes",
     ),
-    step("asan", false, || soaked(sanitize::asan), "AddressSanitizer: memory errors and leaks"),
-    step("tsan", false, || soaked(sanitize::tsan), "ThreadSanitizer: data races"),
-    step("valgrind", false, || soaked(sanitize::valgrind), "valgrind: memory errors, and what is lost"),
-    step("miri", false, || soaked(sanitize::miri), "Miri: undefined behaviour"),
+    step("dawdle", false, || soaked(sanitize::dawdle), "the suite on a machine that is late, by 16 seeds: order alone"),
+    step("asan", false, || soaked(sanitize::asan), "AddressSanitizer, every test of a host: memory errors and leaks"),
+    step(
+        "tsan",
+        false,
+        || soaked(sanitize::tsan),
+        "ThreadSanitizer, what runs threads: data races in core, mio, kv and the suite on sim and mio",
+    ),
+    step(
+        "valgrind",
+        false,
+        || soaked(sanitize::valgrind),
+        "valgrind, the suite on sim and mio: memory errors, and what is lost",
+    ),
+    step(
+        "miri",
+        false,
+        || soaked(sanitize::miri),
+        "Miri, core's unit tests and what of the suite needs no heap: undefined behaviour",
+    ),
 ];
 
 fn soaked(tool: fn(&[String]) -> Outcome<String>) -> Outcome<String> {
