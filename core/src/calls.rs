@@ -41,6 +41,17 @@ pub fn call_soon<R: Ending>(f: impl FnOnce() -> R + 'static) -> CallHandle {
 
 /// Calls `f` when `delay` has passed. asyncio: `loop.call_later`. See [`call_at`].
 ///
+/// ```
+/// use corio::{Duration, call_later, sleep};
+/// use std::{cell::Cell, rc::Rc};
+/// # corio_sim::run(async {
+/// let called = Rc::new(Cell::new(false));
+/// call_later(Duration::from_secs(60), { let called = called.clone(); move || called.set(true) });
+/// sleep(Duration::from_secs(61)).await;
+/// assert!(called.get());
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside a loop.
 #[track_caller]

@@ -168,7 +168,7 @@ pub use core::time::Duration;
 pub use done::DoneHandle;
 pub use finally::{Finally, Overrun, Within, finally};
 pub use future::{Future, FutureWait};
-pub use generator::{Comprehension, Emitter, Generator, collect, generator, try_generator};
+pub use generator::{Comprehension, Emitter, Generator, collect, generator, try_collect, try_generator};
 pub use group::{Errors, FewErrors, FewErrorsIter, GroupError, PoolGroup, PoolGroupHandle};
 #[cfg(feature = "alloc")]
 pub use group::{Group, GroupHandle, Scope, ScopeHandle, ScopedChild, group, scope};

@@ -50,6 +50,18 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// A deadline that is past counts like any other: it fires in the turn after the one in which it was registered, and the
 /// caller goes on in the turn after that.
 ///
+/// ```
+/// use corio::{Duration, now, sleep_until};
+/// # corio_sim::run(async {
+/// // Every ten seconds, whatever the work takes.
+/// let start = now();
+/// for n in 1..=3 {
+///     sleep_until(start + Duration::from_secs(10 * n)).await;
+/// }
+/// assert_eq!(now(), start + Duration::from_secs(30));
+/// # });
+/// ```
+///
 /// # Cancel safety
 /// **Loses nothing.** Dropping it takes the deadline out at once.
 ///
@@ -358,6 +370,15 @@ impl fmt::Debug for Sleep {
 }
 
 /// Lets every other task that is ready run first. asyncio: `sleep(0)`.
+///
+/// ```
+/// use corio::{spawn, yield_now};
+/// # corio_sim::run(async {
+/// let other = spawn(async {});
+/// yield_now().await;
+/// assert!(other.is_done());
+/// # });
+/// ```
 ///
 /// # Cancel safety
 /// **Loses nothing.** There is nothing in it but the place in the queue.

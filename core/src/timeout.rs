@@ -50,6 +50,16 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 
 /// Runs `future` until `deadline` at most. asyncio: `timeout_at`. See [`timeout()`].
 ///
+/// ```
+/// use corio::{Duration, TimedOut, now, sleep, timeout_at};
+/// # corio_sim::run(async {
+/// // One deadline for several steps.
+/// let deadline = now() + Duration::from_secs(3);
+/// assert_eq!(timeout_at(deadline, sleep(Duration::from_secs(2))).await, Ok(()));
+/// assert_eq!(timeout_at(deadline, sleep(Duration::from_secs(2))).await, Err(TimedOut));
+/// # });
+/// ```
+///
 /// # Cancel safety
 /// **Loses nothing.** As [`timeout()`]: but what `future` does.
 ///

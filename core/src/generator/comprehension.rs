@@ -246,6 +246,15 @@ where
 
 /// As [`collect`], for a stream of results: the first error ends it. Python: an exception leaves a comprehension.
 ///
+/// ```
+/// use corio::{generator::iter, try_collect};
+///
+/// # corio_sim::run(async {
+/// let parsed: Result<Vec<u32>, _> = try_collect(iter(["1", "2", "x", "4"].map(str::parse::<u32>))).await;
+/// assert!(parsed.is_err());
+/// # });
+/// ```
+///
 /// # Cancel safety
 /// **Not safe.** Dropping the future drops the stream, and the items that it has given.
 ///
@@ -265,6 +274,14 @@ where
 }
 
 /// A stream of what an iterator gives, for a plain `for` in a comprehension.
+///
+/// ```
+/// use corio::{Comprehension, generator::iter};
+///
+/// # corio_sim::run(async {
+/// assert_eq!(iter([1, 2, 3]).fold(0, async |sum, n| sum + n).await, 6);
+/// # });
+/// ```
 pub fn iter<I: IntoIterator>(items: I) -> Iter<I::IntoIter> {
     Iter { items: items.into_iter() }
 }

@@ -53,6 +53,15 @@ impl Drop for Entered {
 ///
 /// While the reactor is parked (in a waker that it calls) it is the time as it was read last.
 ///
+/// ```
+/// use corio::{Duration, now, sleep};
+/// # corio_sim::run(async {
+/// let start = now();
+/// sleep(Duration::from_secs(5)).await;
+/// assert!(now() >= start + Duration::from_secs(5));
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside a loop.
 #[track_caller]

@@ -249,12 +249,29 @@ impl fmt::Debug for TaskId {
 }
 
 /// The task whose step this is; none in a callback, and outside of a loop. asyncio: `current_task`.
+///
+/// ```
+/// use corio::{Spawn, current_task, spawn_with};
+/// # corio_sim::run(async {
+/// let task = spawn_with(Spawn::new().name("worker"), async { current_task() });
+/// let id = task.id();
+/// assert_eq!(task.await, Ok(Some(id)));
+/// # });
+/// ```
 pub fn current_task() -> Option<TaskId> {
     let running = current::find()?.ready().running()?;
     (!running.is_hidden()).then(|| TaskId::of(Some(running)))
 }
 
 /// The tasks of the running loop that have not ended, in order of creation. asyncio: `all_tasks`.
+///
+/// ```
+/// use corio::{all_tasks, spawn};
+/// # corio_sim::run(async {
+/// let (a, b) = (spawn(async {}), spawn(async {}));
+/// assert!(all_tasks().ends_with(&[a.id(), b.id()]));
+/// # });
+/// ```
 ///
 /// # Panics
 /// Outside a loop.
