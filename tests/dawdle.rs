@@ -62,9 +62,11 @@ impl Reactor for LateReactor {
     }
 }
 
-struct Dawdle;
+mod every;
 
-impl World for Dawdle {
+struct Backend;
+
+impl World for Backend {
     const VIRTUAL: bool = false;
 
     fn run<F: Future>(&mut self, main: F) -> F::Output {
@@ -79,39 +81,10 @@ impl World for Dawdle {
     }
 }
 
-impl Hosted for Dawdle {
+impl Hosted for Backend {
     type Reactor = LateReactor;
 
     fn reactor() -> LateReactor {
         LateReactor::new()
     }
-}
-
-macro_rules! no_heap {
-    ($($module:ident { $($test:ident)* })*) => {$(mod $module {$(
-        #[test]
-        fn $test() {
-            corio_suite::run_no_heap(&mut crate::Dawdle, concat!(stringify!($module), "::", stringify!($test)));
-        }
-    )*})*};
-}
-
-macro_rules! hosted {
-    ($($module:ident { $($test:ident)* })*) => {$(mod $module {$(
-        #[test]
-        fn $test() {
-            corio_suite::run_hosted(&mut crate::Dawdle, concat!(stringify!($module), "::", stringify!($test)));
-        }
-    )*})*};
-}
-
-mod no_heap {
-    corio_suite::no_heap_tests!(no_heap);
-    corio_suite::no_heap_shared_tests!(no_heap);
-    corio_suite::no_heap_structured_tests!(no_heap);
-    corio_suite::no_heap_beyond_tests!(no_heap);
-}
-
-mod hosted {
-    corio_suite::hosted_tests!(hosted);
 }

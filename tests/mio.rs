@@ -3,9 +3,11 @@
 use corio_mio::MioReactor;
 use corio_suite::{Hosted, World};
 
-struct Mio;
+mod every;
 
-impl World for Mio {
+struct Backend;
+
+impl World for Backend {
     const VIRTUAL: bool = false;
 
     fn run<F: Future>(&mut self, main: F) -> F::Output {
@@ -17,39 +19,10 @@ impl World for Mio {
     }
 }
 
-impl Hosted for Mio {
+impl Hosted for Backend {
     type Reactor = MioReactor;
 
     fn reactor() -> MioReactor {
         MioReactor::new().expect("a poll")
     }
-}
-
-macro_rules! no_heap {
-    ($($module:ident { $($test:ident)* })*) => {$(mod $module {$(
-        #[test]
-        fn $test() {
-            corio_suite::run_no_heap(&mut crate::Mio, concat!(stringify!($module), "::", stringify!($test)));
-        }
-    )*})*};
-}
-
-macro_rules! hosted {
-    ($($module:ident { $($test:ident)* })*) => {$(mod $module {$(
-        #[test]
-        fn $test() {
-            corio_suite::run_hosted(&mut crate::Mio, concat!(stringify!($module), "::", stringify!($test)));
-        }
-    )*})*};
-}
-
-mod no_heap {
-    corio_suite::no_heap_tests!(no_heap);
-    corio_suite::no_heap_shared_tests!(no_heap);
-    corio_suite::no_heap_structured_tests!(no_heap);
-    corio_suite::no_heap_beyond_tests!(no_heap);
-}
-
-mod hosted {
-    corio_suite::hosted_tests!(hosted);
 }

@@ -3,9 +3,11 @@
 use corio_sim::SimReactor;
 use corio_suite::{Hosted, World};
 
-struct Sim;
+mod every;
 
-impl World for Sim {
+struct Backend;
+
+impl World for Backend {
     const VIRTUAL: bool = true;
 
     fn run<F: Future>(&mut self, main: F) -> F::Output {
@@ -17,39 +19,10 @@ impl World for Sim {
     }
 }
 
-impl Hosted for Sim {
+impl Hosted for Backend {
     type Reactor = SimReactor;
 
     fn reactor() -> SimReactor {
         SimReactor::new()
     }
-}
-
-macro_rules! no_heap {
-    ($($module:ident { $($test:ident)* })*) => {$(mod $module {$(
-        #[test]
-        fn $test() {
-            corio_suite::run_no_heap(&mut crate::Sim, concat!(stringify!($module), "::", stringify!($test)));
-        }
-    )*})*};
-}
-
-macro_rules! hosted {
-    ($($module:ident { $($test:ident)* })*) => {$(mod $module {$(
-        #[test]
-        fn $test() {
-            corio_suite::run_hosted(&mut crate::Sim, concat!(stringify!($module), "::", stringify!($test)));
-        }
-    )*})*};
-}
-
-mod no_heap {
-    corio_suite::no_heap_tests!(no_heap);
-    corio_suite::no_heap_shared_tests!(no_heap);
-    corio_suite::no_heap_structured_tests!(no_heap);
-    corio_suite::no_heap_beyond_tests!(no_heap);
-}
-
-mod hosted {
-    corio_suite::hosted_tests!(hosted);
 }

@@ -78,3 +78,38 @@ pub trait Unpark {
     /// Ends the current park or the next one. May be called from any thread or interrupt, and more than once.
     fn unpark(&self);
 }
+
+#[cfg(all(test, not(loom), feature = "alloc"))]
+pub(crate) use still::Still;
+
+#[cfg(all(test, not(loom), feature = "alloc"))]
+mod still {
+    use super::{Reactor, Unpark};
+    use crate::Instant;
+    use core::convert::Infallible;
+
+    /// Its time stands still, under tests that nothing wakes from outside.
+    #[derive(Clone)]
+    pub(crate) struct Still;
+
+    impl Unpark for Still {
+        fn unpark(&self) {}
+    }
+
+    impl Reactor for Still {
+        type Error = Infallible;
+        type Unparker = Self;
+
+        fn now(&self) -> Instant {
+            Instant::ZERO
+        }
+
+        fn park(&mut self, _: Option<Instant>) -> Result<(), Infallible> {
+            panic!("nothing would wake it")
+        }
+
+        fn unparker(&self) -> Self {
+            Self
+        }
+    }
+}

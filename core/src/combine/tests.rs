@@ -1,13 +1,13 @@
 //! Branches with scopes that take their time, as only the crate itself can make them here.
 
 use super::{join, select};
+use crate::reactor::Still;
 use crate::sched::current;
 use crate::scope::{self, Unwound};
-use crate::{Cancelled, Duration, Instant, Reactor, Runner, Unpark, spawn, timeout, yield_now};
+use crate::{Cancelled, Duration, Runner, spawn, timeout, yield_now};
 use alloc::rc::Rc;
 use alloc::string::String;
 use core::cell::RefCell;
-use core::convert::Infallible;
 use core::future::{Future, pending};
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -68,30 +68,6 @@ impl<F: Future> Future for Lingers<F> {
         here.ready().set_scoped(true);
         cx.waker().wake_by_ref();
         Poll::Pending
-    }
-}
-
-#[derive(Clone)]
-struct Still;
-
-impl Unpark for Still {
-    fn unpark(&self) {}
-}
-
-impl Reactor for Still {
-    type Error = Infallible;
-    type Unparker = Still;
-
-    fn now(&self) -> Instant {
-        Instant::ZERO
-    }
-
-    fn park(&mut self, _: Option<Instant>) -> Result<(), Infallible> {
-        panic!("nothing would wake it")
-    }
-
-    fn unparker(&self) -> Still {
-        Still
     }
 }
 

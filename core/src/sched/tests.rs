@@ -2,36 +2,12 @@
 //! What only the crate itself can see of its loops and slots.
 
 use super::current;
+use crate::reactor::Still;
 use crate::task::slot::Slot;
-use crate::{Duration, Instant, Reactor, Runner, Unpark, all_tasks, spawn, timeout, yield_now};
+use crate::{Duration, Runner, all_tasks, spawn, timeout, yield_now};
 use alloc::boxed::Box;
-use core::convert::Infallible;
 use core::future::{Future, pending};
 use core::pin::Pin;
-
-#[derive(Clone)]
-struct Still;
-
-impl Unpark for Still {
-    fn unpark(&self) {}
-}
-
-impl Reactor for Still {
-    type Error = Infallible;
-    type Unparker = Still;
-
-    fn now(&self) -> Instant {
-        Instant::ZERO
-    }
-
-    fn park(&mut self, _: Option<Instant>) -> Result<(), Infallible> {
-        panic!("nothing would wake it")
-    }
-
-    fn unparker(&self) -> Still {
-        Still
-    }
-}
 
 #[test]
 fn no_task_is_overlooked_when_numbers_wrap() {
